@@ -1,0 +1,456 @@
+/**
+ * The component contract. A component is one value that says what it is, which options it takes, what it measures and
+ * how it is made; documentation, the reference configuration and the conformance tests are generated from it.
+ */
+import type { BatchObservableResult, Observable } from '@opentelemetry/api';
+import type { Logger } from '@opentelemetry/api';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import * as v from 'valibot';
+import type { Batch, Entity, LogBatch, MetricBatch, Resource, Signal, TraceBatch } from './model/batch.ts';
+import { duration, option, optional, size } from './config/options.ts';
+import type { Host } from './procfs/host.ts';
+
+export type { BatchObservableResult, Host };
+
+/** Who takes batches: a processor, an exporter's queue, a pull exporter. Awaiting it is the back-pressure. */
+export interface Consumer<B extends Batch = Batch> {
+  /**
+   * @throws {RetryableError} it cannot be taken now
+   * @throws {PermanentError} it can never be taken
+   */
+  consume(batch: B): Promise<void> | void;
+}
+
+/** An object of options; its entries carry descriptions and defaults (`src/config/options.ts`). */
+export type OptionsSchema = v.GenericSchema<never, unknown> | v.StrictObjectSchema<v.ObjectEntries, undefined>;
+type Entries = v.ObjectEntries;
+type Config<E extends Entries> = v.InferOutput<v.StrictObjectSchema<E, undefined>>;
+
+/** What a component may need beyond an ordinary user's rights. */
+export interface Permission {
+  /** A capability (`CAP_SYS_PTRACE`), a file (`/proc/slabinfo`) or a group. */
+  readonly needs: string;
+  /** What is not collected without it. */
+  readonly without: string;
+}
+
+/** What every component is given. */
+interface Context<C> {
+  /** `type` or `type/name`, as in the configuration. */
+  readonly id: string;
+  readonly config: C;
+  readonly log: ComponentLog;
+  /** Counts items that leave the pipeline here, by reason, as `filtered` or `cardinality_limit`. */
+  drop(reason: string, count: number): void;
+}
+
+/** The component's voice in the agent's log: `once` says a thing when it starts, and is silent until it was over. */
+export interface ComponentLog {
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Logs `message` as a warning unless the same `key` was said already. */
+  once(key: string, message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Logs `message`, if `key` was said, and forgets it. */
+  over(key: string, message: string): void;
+}
+
+// ---------------------------------------------------------------------------------------------------- receivers
+
+/** One metric that a receiver can emit. */
+export interface MetricDefinition {
+  readonly name: string;
+  readonly instrument: 'counter' | 'updowncounter' | 'gauge';
+  /** UCUM. */
+  readonly unit: string;
+  readonly about: string;
+  readonly attributes: readonly string[];
+  /** How its points travel in OTLP; `int` unless said. */
+  readonly value?: 'int' | 'double';
+  /** Off unless a configuration asks for it. */
+  readonly optIn?: true;
+  /** When its counters began: at `boot`, the default, or when the `agent` started. */
+  readonly since?: 'boot' | 'agent';
+  readonly entity?: Entity;
+  /** Where the name comes from, if not from the semantic conventions: `collector` or `sonde`. */
+  readonly source?: 'collector' | 'sonde';
+}
+
+export interface ReceiverContext<C, M> extends Context<C> {
+  readonly host: Host;
+  /** The OpenTelemetry observable instrument of each declared metric. */
+  readonly metrics: { readonly [K in keyof M]: Observable };
+  /** Whether anyone wants this metric: false when it is off, so that its source need not be read. */
+  isEnabled(metric: keyof M): boolean;
+  readonly logger: Logger;
+  /** The pipelines behind this receiver, by signal, for receivers that are pushed to; undefined where none takes it. */
+  readonly next: {
+    readonly metrics: Consumer<MetricBatch> | undefined;
+    readonly logs: Consumer<LogBatch> | undefined;
+    readonly traces: Consumer<TraceBatch> | undefined;
+  };
+  /** The resource of what this agent measures. */
+  readonly resource: Resource;
+  readonly serve: Serve;
+  /** Own figures of the whole agent; only the receiver `self` reads them. */
+  readonly agent: AgentFigures;
+}
+
+export interface Receiver {
+  /** Observes everything once. `signal` is aborted when the collection is timed out. */
+  collect?(observer: BatchObservableResult, signal: AbortSignal): void | Promise<void>;
+  start?(): void | Promise<void>;
+  stop?(): void | Promise<void>;
+}
+
+export interface ReceiverDefinition<E extends Entries = Entries, M = Readonly<Record<string, MetricDefinition>>> {
+  readonly kind: 'receiver';
+  readonly type: string;
+  readonly about: string;
+  readonly signals: readonly Signal[];
+  readonly config: v.StrictObjectSchema<E, undefined>;
+  readonly metrics: M;
+  readonly permissions: readonly Permission[];
+  /** Kernel files or addresses it reads, for `describe` and `check`. */
+  readonly sources: readonly string[];
+  create(context: ReceiverContext<Config<E>, M>): Receiver;
+}
+
+/** Options that every receiver has. */
+const receiverOptions = {
+  collection_interval: optional(duration(), 'How often it collects; the agent’s interval if left out.'),
+  timeout: optional(duration(), 'A collection that takes longer is given up and counted; the interval, at most 10s, if left out.'),
+  cardinality_limit: option(
+    v.pipe(v.number(), v.integer(), v.minValue(1)),
+    'Most series a metric may have; more are summed into one with otel.metric.overflow=true.',
+    10_000,
+  ),
+  metrics: option(
+    v.record(
+      v.string(),
+      v.strictObject({
+        enabled: optional(v.boolean(), 'Whether the metric is collected.'),
+        attributes: optional(
+          v.array(v.string()),
+          'Attributes to keep: series that differ only in others become one.',
+        ),
+        aggregation: optional(
+          v.picklist(['sum', 'avg', 'min', 'max']),
+          'How values that become one are combined: sum for counters and up-down counters, avg for gauges.',
+        ),
+      }),
+    ),
+    'Per metric name: whether it is on, and which attributes it keeps.',
+    {},
+  ),
+  startup_error: startupErrorOption(),
+};
+
+/** What happens if a component cannot start; every component has it. */
+function startupErrorOption() {
+  return option(
+    v.picklist(['fail', 'retry', 'ignore']),
+    'If it cannot start: end the agent, try again in the background, or run without it.',
+    'fail',
+  );
+}
+type ReceiverOptions = typeof receiverOptions;
+
+/** Options that every receiver has, as the agent reads them. */
+export type CommonReceiverConfig = Config<ReceiverOptions>;
+
+export function defineReceiver<E extends Entries, const M extends Readonly<Record<string, MetricDefinition>> = {}>(definition: {
+  readonly type: string;
+  readonly about: string;
+  readonly signals?: readonly Signal[];
+  readonly config: v.StrictObjectSchema<E, undefined>;
+  readonly metrics?: M;
+  readonly permissions?: readonly Permission[];
+  readonly sources?: readonly string[];
+  create(context: ReceiverContext<Config<E & ReceiverOptions>, M>): Receiver;
+}): ReceiverDefinition<E & ReceiverOptions, M> {
+  return {
+    kind: 'receiver',
+    signals: ['metrics'],
+    metrics: {} as M,
+    permissions: [],
+    sources: [],
+    ...definition,
+    config: v.strictObject({ ...definition.config.entries, ...receiverOptions }),
+  };
+}
+
+// --------------------------------------------------------------------------------------------------- processors
+
+export interface ProcessorContext<C> extends Context<C> {
+  /** What follows, whatever the signal: a processor hands a batch of the signal it was given. */
+  readonly next: Consumer;
+  readonly host: Host;
+}
+
+export interface Processor {
+  consume(batch: Batch): Promise<void> | void;
+  start?(): void | Promise<void>;
+  /** Hands over what it still holds. */
+  stop?(): void | Promise<void>;
+}
+
+export interface ProcessorDefinition<E extends Entries = Entries> {
+  readonly kind: 'processor';
+  readonly type: string;
+  readonly about: string;
+  readonly signals: readonly Signal[];
+  readonly config: v.StrictObjectSchema<E, undefined>;
+  /**
+   * Keeps state from batch to batch, so a scrape must not run it out of turn: pipelines with such a processor answer a
+   * scrape with what the clock collected.
+   */
+  readonly isStateful: boolean;
+  readonly permissions: readonly Permission[];
+  create(context: ProcessorContext<Config<E>>): Processor;
+}
+
+const processorOptions = { startup_error: startupErrorOption() };
+
+export function defineProcessor<E extends Entries>(definition: {
+  readonly type: string;
+  readonly about: string;
+  readonly signals: readonly Signal[];
+  readonly config: v.StrictObjectSchema<E, undefined>;
+  readonly isStateful?: boolean;
+  readonly permissions?: readonly Permission[];
+  create(context: ProcessorContext<Config<E & typeof processorOptions>>): Processor;
+}): ProcessorDefinition<E & typeof processorOptions> {
+  return {
+    kind: 'processor',
+    isStateful: false,
+    permissions: [],
+    ...definition,
+    config: v.strictObject({ ...definition.config.entries, ...processorOptions }),
+  };
+}
+
+// ---------------------------------------------------------------------------------------------------- exporters
+
+/** One request's worth of encoded data. */
+export interface Payload {
+  readonly body: Uint8Array;
+  /** Points, records or spans in it. */
+  readonly count: number;
+}
+
+/** What the back end took, where it says so. */
+export interface SendResult {
+  /** Items that it refused for good (OTLP partial success). */
+  readonly rejected?: number;
+  /** Its words. */
+  readonly message?: string;
+}
+
+export interface ExporterContext<C> extends Context<C> {
+  readonly serve: Serve;
+  readonly http: CreateHttpSender;
+  /** The agent's resource, for `target_info` and the like. */
+  readonly resource: Resource;
+  /**
+   * For pull exporters: has every receiver of their pipelines whose values are older than `maxAge_ms` collect, and
+   * resolves when those batches were consumed. Calls at the same time share one collection.
+   */
+  collect(maxAge_ms: number): Promise<void>;
+}
+
+/** Sends what it is given. Queue, retry, time-out and counting are the pipeline's. */
+export interface PushExporter {
+  /** Pure: a batch to the bodies of the requests that carry it. */
+  encode(batch: Batch): readonly Payload[];
+  /**
+   * Resolves when the back end has it.
+   * @throws {RetryableError} @throws {TooLargeError} @throws {PermanentError}
+   */
+  send(payload: Payload, signal: Signal, abort: AbortSignal): Promise<SendResult | void>;
+  /** A payload in smaller parts, after a TooLargeError; without it the payload is dropped. */
+  split?(payload: Payload, signal: Signal): readonly Payload[];
+  start?(): void | Promise<void>;
+  stop?(): void | Promise<void>;
+}
+
+/** Answers when it is asked (a scrape, a page). */
+export interface PullExporter {
+  consume(batch: Batch): Promise<void> | void;
+  start?(): void | Promise<void>;
+  stop?(): void | Promise<void>;
+}
+
+export interface ExporterDefinition<E extends Entries = Entries> {
+  readonly kind: 'exporter';
+  readonly type: string;
+  readonly about: string;
+  readonly signals: readonly Signal[];
+  readonly isPull: boolean;
+  readonly config: v.StrictObjectSchema<E, undefined>;
+  readonly permissions: readonly Permission[];
+  create(context: ExporterContext<Config<E>>): PushExporter | PullExporter;
+}
+
+const pullOptions = { startup_error: startupErrorOption() };
+
+/** Options that every push exporter has: the pipeline's, not the exporter's. */
+const pushOptions = {
+  ...pullOptions,
+  timeout: option(duration(), 'A request that takes longer is given up and tried again.', '10s'),
+  retry: option(
+    v.strictObject({
+      enabled: option(v.boolean(), 'Whether refused requests are tried again.', true),
+      initial: option(duration(), 'Wait before the first repetition.', '1s'),
+      max: option(duration(), 'Longest wait between two.', '30s'),
+      multiplier: option(v.pipe(v.number(), v.minValue(1)), 'By how much each wait grows.', 1.5),
+      jitter: option(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 'Share of each wait that is random.', 0.5),
+      max_elapsed: option(duration(), 'After this a payload is dropped and counted; 0 is never.', '5m'),
+    }),
+    'When the back end cannot take a request.',
+    {},
+  ),
+  queue: option(
+    v.strictObject({
+      max_bytes: option(size(), 'Most bytes that wait in memory.', '32MiB'),
+      on_full: option(v.picklist(['block', 'drop_oldest', 'drop_newest']), 'What gives way when the queue is full.', 'drop_oldest'),
+      concurrency: option(v.pipe(v.number(), v.integer(), v.minValue(1)), 'Requests under way at once.', 1),
+    }),
+    'What waits for the back end.',
+    {},
+  ),
+};
+export type CommonPushConfig = Config<typeof pushOptions>;
+
+export function definePushExporter<E extends Entries>(definition: {
+  readonly type: string;
+  readonly about: string;
+  readonly signals: readonly Signal[];
+  readonly config: v.StrictObjectSchema<E, undefined>;
+  readonly permissions?: readonly Permission[];
+  create(context: ExporterContext<Config<E & typeof pushOptions>>): PushExporter;
+}): ExporterDefinition<E & typeof pushOptions> {
+  return {
+    kind: 'exporter',
+    isPull: false,
+    permissions: [],
+    ...definition,
+    config: v.strictObject({ ...definition.config.entries, ...pushOptions }),
+  };
+}
+
+export function definePullExporter<E extends Entries>(definition: {
+  readonly type: string;
+  readonly about: string;
+  readonly signals: readonly Signal[];
+  readonly config: v.StrictObjectSchema<E, undefined>;
+  readonly permissions?: readonly Permission[];
+  create(context: ExporterContext<Config<E & typeof pullOptions>>): PullExporter;
+}): ExporterDefinition<E & typeof pullOptions> {
+  return {
+    kind: 'exporter',
+    isPull: true,
+    permissions: [],
+    ...definition,
+    config: v.strictObject({ ...definition.config.entries, ...pullOptions }),
+  };
+}
+
+// ------------------------------------------------------------------------------- what the agent does for components
+
+/** Starts an HTTP(S) listener with the agent's limits and pages. */
+export type Serve = (options: ServeOptions) => Promise<Listener>;
+
+export interface ServeOptions {
+  /** `host:port`; port 0 takes a free one. */
+  readonly endpoint: string;
+  readonly tls?: TlsServerConfig | undefined;
+  /** Written out by the user: answer beyond loopback without TLS. */
+  readonly insecure?: boolean | undefined;
+  /** Handlers by path, as `/metrics`. */
+  readonly routes: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void | Promise<void>>>;
+  /** Whether `GET /` answers with the agent's page. */
+  readonly hasPage?: boolean;
+}
+
+export interface Listener {
+  /** As `http://127.0.0.1:9464`, with the port really taken. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export interface TlsServerConfig {
+  readonly cert_file: string;
+  readonly key_file: string;
+  /** Clients must show a certificate signed by it. */
+  readonly client_ca_file?: string | undefined;
+}
+
+/** Makes a function that posts bodies: with keep-alive, TLS, compression, and OTLP's rules of what may be tried again. */
+export type CreateHttpSender = (options: HttpSenderOptions) => HttpSender;
+
+export interface HttpSenderOptions {
+  readonly compression: 'none' | 'gzip' | 'zstd';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls?: TlsClientConfig | undefined;
+}
+
+export interface HttpSender {
+  /**
+   * Resolves with the answer to a request that succeeded (2xx).
+   * @throws {RetryableError} on 429, 502, 503, 504 and broken connections @throws {TooLargeError} on 413
+   * @throws {PermanentError} on every other answer
+   */
+  post(url: string, body: Uint8Array, contentType: string, abort: AbortSignal): Promise<{ status: number; headers: Readonly<Record<string, string | string[] | undefined>>; body: Uint8Array }>;
+  close(): void;
+}
+
+export interface TlsClientConfig {
+  readonly ca_file?: string | undefined;
+  readonly cert_file?: string | undefined;
+  readonly key_file?: string | undefined;
+  readonly server_name?: string | undefined;
+  readonly insecure_skip_verify?: boolean | undefined;
+}
+
+/** What the agent knows of itself, component by component. */
+export interface AgentFigures {
+  readonly startTime: bigint;
+  readonly components: readonly ComponentFigures[];
+  readonly pipelines: readonly PipelineFigures[];
+}
+
+/** Counts since the start of the agent; `dropped` by reason. Plain fields: whoever counts, adds. */
+export interface ComponentFigures {
+  readonly id: string;
+  readonly kind: 'receiver' | 'processor' | 'exporter';
+  readonly signal: Signal;
+  /** Name of the pipeline, where the component lives in one (processors). */
+  readonly pipeline: string | undefined;
+  accepted: number;
+  refused: number;
+  sent: number;
+  failed: number;
+  readonly dropped: Map<string, number>;
+  /** Seconds spent, and how often: collections, requests. */
+  duration_s: number;
+  operations: number;
+  /** Items and bytes that wait. */
+  queued: number;
+  queued_bytes: number;
+  queue_capacity_bytes: number;
+  /** Collections left out because the one before still ran, and collections given up. */
+  skipped: number;
+  timed_out: number;
+  /** What the component says of itself now. */
+  state: 'starting' | 'running' | 'failed' | 'stopped';
+  reason: string;
+}
+
+export interface PipelineFigures {
+  readonly name: string;
+  readonly signal: Signal;
+  readonly receivers: readonly string[];
+  readonly processors: readonly string[];
+  readonly exporters: readonly string[];
+}

@@ -1,0 +1,95 @@
+/** Reads the kernel's files of the machine that is measured, which in a container is not the machine `/` shows. */
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The machine that receivers measure. */
+export interface Host {
+  readonly platform: NodeJS.Platform;
+  /** Where the measured machine's root is mounted: `/`, or `/hostfs` in a container. */
+  readonly rootPath: string;
+  /** `path` of the measured machine, as this process must open it. */
+  resolve(path: string): string;
+  /**
+   * The whole content of a file of `/proc` or `/sys`. Its descriptor is kept open, so only for files that are read
+   * again and again. The bytes are valid until the next call.
+   * @throws the system's error (ENOENT, EACCES, ENODEV, …)
+   */
+  read(path: string): Uint8Array;
+  /** The content of a file that is read once or rarely. */
+  readText(path: string): string;
+  /** Names in a folder. */
+  list(path: string): string[];
+  /** Unix nanoseconds of the boot, from `btime`: one stable value, never now−uptime. */
+  bootTime(): bigint;
+  /** The library that measures where there is no `/proc`; loaded at first use. */
+  systeminformation(): Promise<typeof import('systeminformation')>;
+  /** Closes what `read` kept open. */
+  close(): void;
+}
+
+export interface HostOptions {
+  readonly rootPath?: string;
+  readonly platform?: NodeJS.Platform;
+}
+
+export function createHost({ rootPath = '/', platform = process.platform }: HostOptions = {}): Host {
+  const descriptors = new Map<string, number>();
+  let buffer = Buffer.allocUnsafeSlow(1 << 16);
+  let bootTime: bigint | undefined;
+
+  const resolve = (path: string): string => (rootPath === '/' ? path : join(rootPath, path));
+
+  function readWhole(fd: number): Uint8Array {
+    let length = 0;
+    for (;;) {
+      const got = readSync(fd, buffer, length, buffer.length - length, length);
+      length += got;
+      // A short read of a seq_file is no end of file: only 0 is.
+      if (got === 0) return buffer.subarray(0, length);
+      if (length === buffer.length) {
+        const larger = Buffer.allocUnsafeSlow(buffer.length * 2);
+        buffer.copy(larger);
+        buffer = larger;
+      }
+    }
+  }
+
+  const host: Host = {
+    platform,
+    rootPath,
+    resolve,
+    read(path) {
+      let fd = descriptors.get(path);
+      if (fd === undefined) descriptors.set(path, (fd = openSync(resolve(path), 'r')));
+      try {
+        return readWhole(fd);
+      } catch (error) {
+        // A device that went away answers ENODEV for ever on the old descriptor; the next read opens the file anew.
+        closeSync(fd);
+        descriptors.delete(path);
+        throw error;
+      }
+    },
+    readText: (path) => readFileSync(resolve(path), 'utf8'),
+    list: (path) => readdirSync(resolve(path)),
+    bootTime: () => (bootTime ??= readBootTime(host)),
+    systeminformation: () => import('systeminformation'),
+    close() {
+      for (const fd of descriptors.values()) closeSync(fd);
+      descriptors.clear();
+    },
+  };
+  return host;
+}
+
+/** The line `btime 1732200000` of `/proc/stat`: seconds since 1970. */
+function readBootTime(host: Host): bigint {
+  if (host.platform !== 'linux') return BigInt(Math.round((Date.now() - uptime_ms()) / 1000)) * 1_000_000_000n;
+  const match = /^btime (\d+)$/m.exec(host.readText('/proc/stat'));
+  if (match === null) throw new SyntaxError('Cannot read the boot time: no line "btime" in /proc/stat');
+  return BigInt(match[1]!) * 1_000_000_000n;
+}
+
+function uptime_ms(): number {
+  return process.getBuiltinModule('node:os').uptime() * 1000;
+}
