@@ -119,7 +119,10 @@ export interface ReceiverDefinition<E extends Entries = Entries, M = Readonly<Re
 /** Options that every receiver has. */
 const receiverOptions = {
   collection_interval: optional(duration(), 'How often it collects; the agent’s interval if left out.'),
-  timeout: optional(duration(), 'A collection that takes longer is given up and counted; the interval, at most 10s, if left out.'),
+  timeout: optional(
+    duration(),
+    'A collection that takes longer is given up and counted; the interval, at most 10s, if left out.',
+  ),
   cardinality_limit: option(
     v.pipe(v.number(), v.integer(), v.minValue(1)),
     'Most series a metric may have; more are summed into one with otel.metric.overflow=true.',
@@ -130,10 +133,7 @@ const receiverOptions = {
       v.string(),
       v.strictObject({
         enabled: optional(v.boolean(), 'Whether the metric is collected.'),
-        attributes: optional(
-          v.array(v.string()),
-          'Attributes to keep: series that differ only in others become one.',
-        ),
+        attributes: optional(v.array(v.string()), 'Attributes to keep: series that differ only in others become one.'),
         aggregation: optional(
           v.picklist(['sum', 'avg', 'min', 'max']),
           'How values that become one are combined: sum for counters and up-down counters, avg for gauges.',
@@ -159,7 +159,10 @@ type ReceiverOptions = typeof receiverOptions;
 /** Options that every receiver has, as the agent reads them. */
 export type CommonReceiverConfig = Config<ReceiverOptions>;
 
-export function defineReceiver<E extends Entries, const M extends Readonly<Record<string, MetricDefinition>> = {}>(definition: {
+export function defineReceiver<
+  E extends Entries,
+  const M extends Readonly<Record<string, MetricDefinition>> = {},
+>(definition: {
   readonly type: string;
   readonly about: string;
   readonly signals?: readonly Signal[];
@@ -313,7 +316,11 @@ const pushOptions = {
   queue: option(
     v.strictObject({
       max_bytes: option(size(), 'Most bytes that wait in memory.', '32MiB'),
-      on_full: option(v.picklist(['block', 'drop_oldest', 'drop_newest']), 'What gives way when the queue is full.', 'drop_oldest'),
+      on_full: option(
+        v.picklist(['block', 'drop_oldest', 'drop_newest']),
+        'What gives way when the queue is full.',
+        'drop_oldest',
+      ),
       concurrency: option(v.pipe(v.number(), v.integer(), v.minValue(1)), 'Requests under way at once.', 1),
     }),
     'What waits for the back end.',
@@ -368,7 +375,9 @@ export interface ServeOptions {
   /** Written out by the user: answer beyond loopback without TLS. */
   readonly insecure?: boolean | undefined;
   /** Handlers by path, as `/metrics`. */
-  readonly routes: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void | Promise<void>>>;
+  readonly routes: Readonly<
+    Record<string, (request: IncomingMessage, response: ServerResponse) => void | Promise<void>>
+  >;
   /** Whether `GET /` answers with the agent's page. */
   readonly hasPage?: boolean;
 }
@@ -401,7 +410,12 @@ export interface HttpSender {
    * @throws {RetryableError} on 429, 502, 503, 504 and broken connections @throws {TooLargeError} on 413
    * @throws {PermanentError} on every other answer
    */
-  post(url: string, body: Uint8Array, contentType: string, abort: AbortSignal): Promise<{ status: number; headers: Readonly<Record<string, string | string[] | undefined>>; body: Uint8Array }>;
+  post(
+    url: string,
+    body: Uint8Array,
+    contentType: string,
+    abort: AbortSignal,
+  ): Promise<{ status: number; headers: Readonly<Record<string, string | string[] | undefined>>; body: Uint8Array }>;
   close(): void;
 }
 

@@ -63,7 +63,10 @@ export function parseSize(text: string): number | undefined {
 export function size() {
   return v.pipe(
     v.union([v.string(), v.pipe(v.number(), v.integer(), v.minValue(0))], 'a size such as "64MiB" or "500kB"'),
-    v.check((value) => typeof value === 'number' || parseSize(value) !== undefined, 'a size such as "64MiB" or "500kB"'),
+    v.check(
+      (value) => typeof value === 'number' || parseSize(value) !== undefined,
+      'a size such as "64MiB" or "500kB"',
+    ),
     v.transform((value) => (typeof value === 'number' ? value : parseSize(value)!)),
     v.metadata({ format: 'size' }),
   );
