@@ -251,6 +251,8 @@ export interface SendResult {
 }
 
 export interface ExporterContext<C> extends Context<C> {
+  /** The signals of the pipelines it stands in. */
+  readonly signals: readonly Signal[];
   readonly serve: Serve;
   readonly http: CreateHttpSender;
   /** The agent's resource, for `target_info` and the like. */
