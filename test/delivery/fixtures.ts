@@ -1,0 +1,83 @@
+import type { CommonPushConfig, ComponentFigures, ComponentLog } from '../../src/component.ts';
+import type { TraceBatch } from '../../src/model/batch.ts';
+
+export function createFigures(): ComponentFigures {
+  return {
+    id: 'test',
+    kind: 'exporter',
+    signal: 'traces',
+    pipeline: undefined,
+    accepted: 0,
+    refused: 0,
+    sent: 0,
+    failed: 0,
+    dropped: new Map(),
+    duration_s: 0,
+    operations: 0,
+    queued: 0,
+    queued_bytes: 0,
+    queue_capacity_bytes: 0,
+    skipped: 0,
+    timed_out: 0,
+    state: 'running',
+    reason: '',
+  };
+}
+
+export interface RecordedLog extends ComponentLog {
+  readonly lines: {
+    readonly level: string;
+    readonly message: string;
+    readonly fields: Readonly<Record<string, unknown>>;
+  }[];
+}
+
+/** A log that keeps what it was told, with the meaning of `once` and `over`. */
+export function createRecordedLog(): RecordedLog {
+  const lines: RecordedLog['lines'] = [];
+  const said = new Set<string>();
+  const write =
+    (level: string) =>
+    (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+      lines.push({ level, message, fields });
+    };
+  return {
+    lines,
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    once(key, message, fields) {
+      if (said.has(key)) return;
+      said.add(key);
+      write('warn')(message, fields);
+    },
+    over(key, message) {
+      if (said.delete(key)) write('info')(message);
+    },
+  };
+}
+
+export type PushConfig = Pick<CommonPushConfig, 'timeout' | 'retry' | 'queue'>;
+
+export function createPushConfig(
+  changes: { timeout?: number; retry?: Partial<PushConfig['retry']>; queue?: Partial<PushConfig['queue']> } = {},
+): PushConfig {
+  return {
+    timeout: changes.timeout ?? 10_000,
+    retry: {
+      enabled: true,
+      initial: 1000,
+      max: 30_000,
+      multiplier: 1.5,
+      jitter: 0.5,
+      max_elapsed: 300_000,
+      ...changes.retry,
+    },
+    queue: { max_bytes: 1000, on_full: 'drop_oldest', concurrency: 1, ...changes.queue },
+  };
+}
+
+/** A batch whose items are the bytes of `ids`. */
+export function createBatch(...ids: number[]): TraceBatch {
+  return { signal: 'traces', count: ids.length, otlp: Uint8Array.from(ids) };
+}
