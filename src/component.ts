@@ -2,8 +2,7 @@
  * The component contract. A component is one value that says what it is, which options it takes, what it measures and
  * how it is made; documentation, the reference configuration and the conformance tests are generated from it.
  */
-import type { BatchObservableResult, Observable } from '@opentelemetry/api';
-import type { Logger } from '@opentelemetry/api';
+import type { BatchObservableResult, Logger, Meter, Observable } from '@opentelemetry/api';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as v from 'valibot';
 import type { Batch, Entity, LogBatch, MetricBatch, Resource, Signal, TraceBatch } from './model/batch.ts';
@@ -21,8 +20,6 @@ export interface Consumer<B extends Batch = Batch> {
   consume(batch: B): Promise<void> | void;
 }
 
-/** An object of options; its entries carry descriptions and defaults (`src/config/options.ts`). */
-export type OptionsSchema = v.GenericSchema<never, unknown> | v.StrictObjectSchema<v.ObjectEntries, undefined>;
 type Entries = v.ObjectEntries;
 type Config<E extends Entries> = v.InferOutput<v.StrictObjectSchema<E, undefined>>;
 
@@ -78,6 +75,8 @@ export interface MetricDefinition {
 
 export interface ReceiverContext<C, M> extends Context<C> {
   readonly host: Host;
+  /** For further instruments, synchronous ones too; they are collected with the declared ones. */
+  readonly meter: Meter;
   /** The OpenTelemetry observable instrument of each declared metric. */
   readonly metrics: { readonly [K in keyof M]: Observable };
   /** Whether anyone wants this metric: false when it is off, so that its source need not be read. */
@@ -183,6 +182,12 @@ export function defineReceiver<
   };
 }
 
+/** A definition of whatever options and metrics, as the lists and the agent hold it. */
+export interface AnyReceiverDefinition extends Omit<ReceiverDefinition, 'config' | 'create'> {
+  readonly config: v.StrictObjectSchema<v.ObjectEntries, undefined>;
+  create(context: ReceiverContext<unknown, Readonly<Record<string, MetricDefinition>>>): Receiver;
+}
+
 // --------------------------------------------------------------------------------------------------- processors
 
 export interface ProcessorContext<C> extends Context<C> {
@@ -211,6 +216,12 @@ export interface ProcessorDefinition<E extends Entries = Entries> {
   readonly isStateful: boolean;
   readonly permissions: readonly Permission[];
   create(context: ProcessorContext<Config<E>>): Processor;
+}
+
+/** A definition of whatever options, as the lists and the agent hold it. */
+export interface AnyProcessorDefinition extends Omit<ProcessorDefinition, 'config' | 'create'> {
+  readonly config: v.StrictObjectSchema<v.ObjectEntries, undefined>;
+  create(context: ProcessorContext<unknown>): Processor;
 }
 
 const processorOptions = { startup_error: startupErrorOption() };
@@ -295,6 +306,12 @@ export interface ExporterDefinition<E extends Entries = Entries> {
   readonly config: v.StrictObjectSchema<E, undefined>;
   readonly permissions: readonly Permission[];
   create(context: ExporterContext<Config<E>>): PushExporter | PullExporter;
+}
+
+/** A definition of whatever options, as the lists and the agent hold it. */
+export interface AnyExporterDefinition extends Omit<ExporterDefinition, 'config' | 'create'> {
+  readonly config: v.StrictObjectSchema<v.ObjectEntries, undefined>;
+  create(context: ExporterContext<unknown>): PushExporter | PullExporter;
 }
 
 const pullOptions = { startup_error: startupErrorOption() };

@@ -30,6 +30,14 @@ export interface SeriesState {
   hasEnded: boolean;
 }
 
+interface EndedRun {
+  readonly startTime: bigint;
+  readonly lastValue: number;
+}
+
+/** Enough for every device of a large machine; ended processes do not come back. */
+const MOST_ENDED_RUNS = 1000;
+
 const OVERFLOW: Attributes = Object.freeze({ 'otel.metric.overflow': true });
 
 export class Instrument implements Observable {
@@ -44,6 +52,8 @@ export class Instrument implements Observable {
   /** By {@link attributesKey} of what is kept of the attributes. */
   readonly states = new Map<string, SeriesState>();
   readonly #byIdentity = new WeakMap<Attributes, SeriesState>();
+  /** The last runs of counters that ended, oldest first. */
+  readonly #ended = new Map<string, EndedRun>();
   readonly #keep: readonly string[] | undefined;
   readonly #cardinalityLimit: number;
 
@@ -83,6 +93,22 @@ export class Instrument implements Observable {
     }
     this.#byIdentity.set(attributes, state);
     return state;
+  }
+
+  /** Gives up a series that ended, but for what it takes to go on if it comes back. */
+  forget(state: SeriesState): void {
+    this.states.delete(state.key);
+    state.hasEnded = true;
+    if (!this.metric.isMonotonic || state.series === undefined) return;
+    this.#ended.set(state.key, { startTime: state.series.startTime, lastValue: state.lastValue });
+    if (this.#ended.size > MOST_ENDED_RUNS) this.#ended.delete(this.#ended.keys().next().value!);
+  }
+
+  /** The run with which this series ended before, if that is remembered; forgets it. */
+  recall(key: string): EndedRun | undefined {
+    const run = this.#ended.get(key);
+    this.#ended.delete(key);
+    return run;
   }
 
   #overflow(): SeriesState {

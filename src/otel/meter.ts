@@ -172,10 +172,7 @@ export class ObservableMeter implements Meter {
       const state = states[row];
       const value = values[row];
       if (state.series === undefined || (state.instrument.metric.isMonotonic && value < state.lastValue)) {
-        // Began, or began anew: the counter went down since the collection before. The first collection of all
-        // takes the true start of what it meets.
-        const start = this.#previousTime ?? state.instrument.startTime;
-        state.series = this.#series(state, start);
+        state.series = this.#series(state, this.#startOf(state, value));
         isNewLayout = true;
       }
       state.lastValue = value;
@@ -204,13 +201,23 @@ export class ObservableMeter implements Meter {
     return batches;
   }
 
+  /** Start of a run that begins: a series that is new, or a counter that went down since the collection before. */
+  #startOf(state: SeriesState, value: number): bigint {
+    const { instrument } = state;
+    // The first collection takes the true start of what it meets. What appears later began since the one before.
+    const start = this.#previousTime ?? instrument.startTime;
+    if (state.series !== undefined) return start;
+    // A file that could not be read for a moment ended its series; their counters have gone on all the while.
+    const before = instrument.recall(state.key);
+    return before !== undefined && value >= before.lastValue ? before.startTime : start;
+  }
+
   #forgetEnded(generation: number): Series[] {
     const ended: Series[] = [];
     for (const instrument of this.#instruments) {
       for (const state of instrument.states.values()) {
         if (state.generation === generation) continue;
-        instrument.states.delete(state.key);
-        state.hasEnded = true;
+        instrument.forget(state);
         if (state.isReported) ended.push(state.series!);
       }
     }

@@ -144,6 +144,25 @@ test('ObservableMeter ends no series in a collection in which its source failed'
   expect(after.series[0]).toBe(before.series[0]);
 });
 
+test('ObservableMeter goes on with the run of a counter that comes back no lower, and begins one that comes back lower', async () => {
+  const meter = meterWith();
+  const c = meter.declare(counter);
+  const attributes = { a: 'x' };
+  let value: number | undefined = 5;
+  meter.addBatchObservableCallback((observer) => {
+    if (value !== undefined) observer.observe(c, value, attributes);
+  });
+  await collect(meter, 10n);
+  value = undefined;
+  expect(await collect(meter, 20n)).toHaveLength(2);
+  value = 6;
+  expect((await collect(meter, 30n))[0].series[0].startTime).toBe(BOOT);
+  value = undefined;
+  await collect(meter, 40n);
+  value = 2;
+  expect((await collect(meter, 50n))[0].series[0].startTime).toBe(40n);
+});
+
 test('ObservableMeter interns fresh attributes objects by content, whatever the order of their keys', async () => {
   const meter = meterWith();
   const c = meter.declare(counter);
