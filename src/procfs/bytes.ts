@@ -35,9 +35,15 @@ export class Cursor {
     const { bytes } = this;
     const { length } = bytes;
     let position = this.position;
-    while (position < length && bytes[position] !== NEWLINE) position++;
-    this.position = ++position;
-    return position < length;
+    // Most lines are short; a call into the runtime pays only for one like "intr" of /proc/stat on a large machine.
+    const near = Math.min(length, position + 256);
+    while (position < near && bytes[position] !== NEWLINE) position++;
+    if (position === near && near < length) {
+      position = bytes.indexOf(NEWLINE, near);
+      if (position === -1) position = length;
+    }
+    this.position = Math.min(position + 1, length);
+    return position + 1 < length;
   }
 
   skipBlanks(): void {
@@ -157,4 +163,30 @@ export class Cursor {
     const byte = this.bytes[this.position];
     return byte === undefined || byte <= SPACE;
   }
+}
+
+/**
+ * Fills `values` with the number behind each of `keys`, which stand at the beginning of lines (`pgfault `, `MemFree:`);
+ * NaN where there is none.
+ */
+export function readKeyed(file: Uint8Array, keys: readonly Uint8Array[], values: Float64Array): void {
+  values.fill(NaN);
+  const cursor = new Cursor(file);
+  const { length } = keys;
+  let missing = length;
+  // The kernel's order rarely changes, so the next key is likely the one behind the last found.
+  let expected = 0;
+  if (cursor.isAtEnd) return;
+  do {
+    for (let i = 0; i < length; i++) {
+      const index = expected + i < length ? expected + i : expected + i - length;
+      if (cursor.take(keys[index])) {
+        const isFirst = values[index] !== values[index];
+        values[index] = cursor.number();
+        if (isFirst && --missing === 0) return;
+        expected = index + 1;
+        break;
+      }
+    }
+  } while (cursor.nextLine());
 }

@@ -15,12 +15,20 @@ export interface Host {
    * @throws the system's error (ENOENT, EACCES, ENODEV, …)
    */
   read(path: string): Uint8Array;
+  /**
+   * The whole content of a small file, without keeping it open: for files of what comes and goes, as `/proc/PID/stat`.
+   * The bytes are valid until the next call of `read` or `readOnce`.
+   * @throws the system's error (ENOENT, ESRCH, EACCES, …)
+   */
+  readOnce(path: string): Uint8Array;
   /** The content of a file that is read once or rarely. */
   readText(path: string): string;
   /** Names in a folder. */
   list(path: string): string[];
   /** Unix nanoseconds of the boot, from `btime`: one stable value, never now−uptime. */
   bootTime(): bigint;
+  /** What Node.js itself tells of the machine, where there is no `/proc`: cumulative CPU times, load, uptime. */
+  readonly os: Pick<typeof import('node:os'), 'cpus' | 'loadavg' | 'uptime' | 'totalmem'>;
   /** The library that measures where there is no `/proc`; loaded at first use. */
   systeminformation(): Promise<typeof import('systeminformation')>;
   /** Closes what `read` kept open. */
@@ -70,9 +78,18 @@ export function createHost({ rootPath = '/', platform = process.platform }: Host
         throw error;
       }
     },
+    readOnce(path) {
+      const fd = openSync(resolve(path), 'r');
+      try {
+        return readWhole(fd);
+      } finally {
+        closeSync(fd);
+      }
+    },
     readText: (path) => readFileSync(resolve(path), 'utf8'),
     list: (path) => readdirSync(resolve(path)),
     bootTime: () => (bootTime ??= readBootTime(host)),
+    os: process.getBuiltinModule('node:os'),
     systeminformation: () => import('systeminformation'),
     close() {
       for (const fd of descriptors.values()) closeSync(fd);
@@ -84,12 +101,9 @@ export function createHost({ rootPath = '/', platform = process.platform }: Host
 
 /** The line `btime 1732200000` of `/proc/stat`: seconds since 1970. */
 function readBootTime(host: Host): bigint {
-  if (host.platform !== 'linux') return BigInt(Math.round((Date.now() - uptime_ms()) / 1000)) * 1_000_000_000n;
+  if (host.platform !== 'linux')
+    return BigInt(Math.round((Date.now() - host.os.uptime() * 1000) / 1000)) * 1_000_000_000n;
   const match = /^btime (\d+)$/m.exec(host.readText('/proc/stat'));
   if (match === null) throw new SyntaxError('Cannot read the boot time: no line "btime" in /proc/stat');
   return BigInt(match[1]!) * 1_000_000_000n;
-}
-
-function uptime_ms(): number {
-  return process.getBuiltinModule('node:os').uptime() * 1000;
 }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Cursor, key } from '../../src/procfs/bytes.ts';
+import { Cursor, key, readKeyed } from '../../src/procfs/bytes.ts';
 
 const at = (text: string) => new Cursor(key(text));
 
@@ -83,4 +83,38 @@ describe('Cursor', () => {
     cursor.nextLine();
     expect(cursor.quoteLine()).toBe(`"${'x'.repeat(80)}…"`);
   });
+});
+
+describe('readKeyed', () => {
+  const keys = [key('pgfault '), key('pgmajfault '), key('oom_kill ')];
+
+  test('finds each key at the beginning of a line, whatever their order', () => {
+    const values = new Float64Array(3);
+    readKeyed(key('nr_pgfault 1\noom_kill 3\npgfault 4\npgfault_x 5\n'), keys, values);
+    expect([...values]).toEqual([4, NaN, 3]);
+    readKeyed(key('pgfault 1\npgmajfault 2\noom_kill 3'), keys, values);
+    expect([...values]).toEqual([1, 2, 3]);
+  });
+
+  test('gives NaN for what is no number and for an empty file', () => {
+    const values = new Float64Array(3);
+    readKeyed(key('pgfault x\n'), keys, values);
+    expect([...values]).toEqual([NaN, NaN, NaN]);
+    readKeyed(key(''), keys, values);
+    expect([...values]).toEqual([NaN, NaN, NaN]);
+  });
+});
+
+test('Cursor nextLine finds the end of lines of any length', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(700), { minLength: 1, maxLength: 6 }), (lengths) => {
+      const cursor = at(lengths.map((length) => 'x'.repeat(length) + '\n').join(''));
+      let position = 0;
+      for (const length of lengths) {
+        expect(cursor.position).toBe(position);
+        position += length + 1;
+        expect(cursor.nextLine()).toBe(position < cursor.bytes.length);
+      }
+    }),
+  );
 });
