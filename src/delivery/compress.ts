@@ -1,0 +1,17 @@
+/** Compresses request bodies at the level that costs least per byte saved on a metrics payload: the lowest. */
+import { promisify } from 'node:util';
+
+/** Above this the work goes to libuv's pool: below it, getting there costs more than the work. */
+const ASYNC_FROM_BYTES = 64 * 1024;
+
+export async function compress(body: Uint8Array, compression: 'none' | 'gzip' | 'zstd'): Promise<Uint8Array> {
+  if (compression === 'none') return body;
+  const zlib = process.getBuiltinModule('node:zlib');
+  const isLarge = body.byteLength > ASYNC_FROM_BYTES;
+  if (compression === 'gzip') {
+    const options = { level: 1 };
+    return isLarge ? await promisify(zlib.gzip)(body, options) : zlib.gzipSync(body, options);
+  }
+  const options = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } };
+  return isLarge ? await promisify(zlib.zstdCompress)(body, options) : zlib.zstdCompressSync(body, options);
+}
