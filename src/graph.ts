@@ -21,6 +21,7 @@ import type { Logger } from '@opentelemetry/api';
 import { createCollector, type Collector } from './collector.ts';
 import { createPush, type Push } from './delivery/push.ts';
 import type { Resource, Signal } from './model/batch.ts';
+import { SCHEMA_URL } from './model/semconv.ts';
 import { ObservableMeter } from './otel/meter.ts';
 import { counted, counting, createFigures, fanOut, Outlet, type Branch } from './pipeline.ts';
 import { systemClock } from './scheduler.ts';
@@ -70,6 +71,9 @@ export interface Services {
   readonly otherMeters: () => readonly ObservableMeter[];
 }
 
+/** What the agent starts and stops. */
+export type GraphNode = ReceiverNode | ProcessorNode | ExporterNode;
+
 interface Node {
   readonly id: string;
   /** Equal as long as nothing that the component was made from has changed. */
@@ -80,6 +84,7 @@ interface Node {
 }
 
 export interface ReceiverNode extends Node {
+  readonly kind: 'receiver';
   readonly instance: Receiver;
   readonly outlets: Readonly<Record<Signal, Outlet>>;
   /** Where collections go that a pull exporter asked for. */
@@ -90,6 +95,7 @@ export interface ReceiverNode extends Node {
 }
 
 export interface ProcessorNode extends Node {
+  readonly kind: 'processor';
   readonly instance: Processor;
   readonly entry: Consumer;
   readonly outlet: Outlet;
@@ -97,6 +103,7 @@ export interface ProcessorNode extends Node {
 }
 
 export interface ExporterNode extends Node {
+  readonly kind: 'exporter';
   readonly instance: PushExporter | PullExporter;
   readonly isPull: boolean;
   /** One queue for each signal; none for pull exporters. */
@@ -127,7 +134,10 @@ export function buildGraph(config: GraphConfig, services: Services, before?: Gra
     if (signals === undefined) continue;
     const fingerprint = JSON.stringify([configured.raw, signals]);
     const kept = before?.exporters.get(id);
-    exporters.set(id, kept?.fingerprint === fingerprint ? kept : createExporter(configured, signals, fingerprint, services));
+    exporters.set(
+      id,
+      kept?.fingerprint === fingerprint ? kept : createExporter(configured, signals, fingerprint, services),
+    );
   }
   for (const pipeline of config.pipelines) {
     for (const id of pipeline.processors) {
@@ -163,7 +173,8 @@ export function buildGraph(config: GraphConfig, services: Services, before?: Gra
       for (const pipeline of config.pipelines) {
         entries.set(pipeline.name, connectPipeline(pipeline, { receivers, processors, exporters }));
       }
-      for (const receiver of receivers.values()) connectReceiver(receiver, config.pipelines, entries, { processors, exporters });
+      for (const receiver of receivers.values())
+        connectReceiver(receiver, config.pipelines, entries, { processors, exporters });
     },
   };
 }
@@ -195,7 +206,10 @@ function connectReceiver(
 ): void {
   const mine = pipelines.filter((pipeline) => pipeline.receivers.includes(receiver.id));
   for (const signal of ['metrics', 'logs', 'traces'] as const) {
-    receiver.outlets[signal].target = joined(mine.filter((pipeline) => pipeline.signal === signal), entries);
+    receiver.outlets[signal].target = joined(
+      mine.filter((pipeline) => pipeline.signal === signal),
+      entries,
+    );
   }
   // A processor with a memory would take a scrape for one more tick of the clock.
   const isForScrapes = (pipeline: ConfiguredPipeline): boolean =>
@@ -206,7 +220,10 @@ function connectReceiver(
 }
 
 /** One consumer for several pipelines; undefined for none. */
-function joined(pipelines: readonly ConfiguredPipeline[], entries: ReadonlyMap<string, Consumer>): Consumer | undefined {
+function joined(
+  pipelines: readonly ConfiguredPipeline[],
+  entries: ReadonlyMap<string, Consumer>,
+): Consumer | undefined {
   const targets = pipelines.map((pipeline) => entries.get(pipeline.name)!);
   if (targets.length < 2) return targets[0];
   return {
@@ -240,10 +257,14 @@ function createReceiver(
     cardinalityLimit: common.cardinality_limit,
     onOverflow(metric, observations) {
       drop('cardinality_limit', 0);
-      log.once(`overflow ${metric}`, `More series of ${metric} than cardinality_limit allows: the rest is summed into one`, {
-        limit: common.cardinality_limit,
-        observations,
-      });
+      log.once(
+        `overflow ${metric}`,
+        `More series of ${metric} than cardinality_limit allows: the rest is summed into one`,
+        {
+          limit: common.cardinality_limit,
+          observations,
+        },
+      );
     },
   });
   const metrics = mapValues(definition.metrics, (metric) => meter.declare(metric));
@@ -286,6 +307,7 @@ function createReceiver(
     });
   }
   return {
+    kind: 'receiver',
     id,
     fingerprint,
     figures,
@@ -317,6 +339,7 @@ function createProcessor(
     next: counting(outlet, figures),
   });
   return {
+    kind: 'processor',
     id,
     fingerprint,
     figures: [figures],
@@ -368,6 +391,7 @@ function createExporter(
     entries.set(signal, push);
   });
   return {
+    kind: 'exporter',
     id,
     fingerprint,
     figures,
@@ -381,7 +405,6 @@ function createExporter(
   };
 }
 
-const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.44.0';
 const LONGEST_COLLECTION_MS = 10_000;
 
 /** The signals that each component is used for: `receiver cpu` → metrics. */
