@@ -5,7 +5,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createServe } from './api/http_server.ts';
 import { renderStatusPage } from './api/status_page.ts';
-import type { AgentFigures, Host } from './component.ts';
+import type { AgentFigures, Host, Serve } from './component.ts';
 import type { AgentSettings } from './config/agent_settings.ts';
 import { createHttpSender } from './delivery/http_sender.ts';
 import { buildGraph, type Graph, type GraphConfig, type GraphNode, type ReceiverNode, type Services } from './graph.ts';
@@ -37,6 +37,8 @@ export interface Agent {
   /** Hands over what is under way, at most for the configured time. */
   stop(): Promise<void>;
   figures(): AgentFigures;
+  /** Addresses where it answers, as `http://127.0.0.1:9464`. */
+  listening(): readonly string[];
 }
 
 export interface ReloadResult {
@@ -72,6 +74,7 @@ export function createAgent({ config: firstConfig, version, log, host: givenHost
   /** Ends attempts to start again. */
   const retrying = new Map<GraphNode, () => void>();
   let services: Services;
+  const addresses = new Set<string>();
 
   /** Everything that components are lent; made anew when the agent's own settings change. */
   function createServices(): Services {
@@ -87,10 +90,13 @@ export function createAgent({ config: firstConfig, version, log, host: givenHost
       resource,
       startTime,
       log,
-      serve: createServe({
-        log: log.forComponent('http'),
-        page: () => renderStatusPage(figures(), { version, hostName: String(resource.attributes['host.name']) }),
-      }),
+      serve: listed(
+        createServe({
+          log: log.forComponent('http'),
+          page: () => renderStatusPage(figures(), { version, hostName: String(resource.attributes['host.name']) }),
+        }),
+        addresses,
+      ),
       http: createHttpSender,
       logger: loggerProvider.logger,
       figures,
@@ -182,6 +188,7 @@ export function createAgent({ config: firstConfig, version, log, host: givenHost
 
   return {
     figures,
+    listening: () => [...addresses],
     async start() {
       services = createServices();
       graph = buildGraph(graphConfig(), services);
@@ -234,6 +241,21 @@ export function createAgent({ config: firstConfig, version, log, host: givenHost
       await stopAll(nodesOf(graph));
       host.close();
     },
+  };
+}
+
+/** Keeps `addresses` the list of where `serve` listens. */
+function listed(serve: Serve, addresses: Set<string>): Serve {
+  return async (options) => {
+    const listener = await serve(options);
+    addresses.add(listener.url);
+    return {
+      url: listener.url,
+      close() {
+        addresses.delete(listener.url);
+        return listener.close();
+      },
+    };
   };
 }
 
