@@ -27,11 +27,15 @@ export class TooLargeError extends PermanentError {
   }
 }
 
-/** Where in the configuration something stands. `line` and `column` count from 1. */
+/** Where in the configuration something stands. `line` and `column` count from 1; `line` 0 is a source without lines. */
 export interface Place {
   readonly file: string;
   readonly line: number;
   readonly column: number;
+  /** Characters that it spans. */
+  readonly length?: number | undefined;
+  /** The line as written, secrets masked; there once the configuration was looked at as a whole. */
+  readonly text?: string | undefined;
 }
 
 /** One thing wrong with the configuration, for the person who wrote it. */

@@ -110,3 +110,14 @@ export function hostPort() {
     v.metadata({ format: 'host:port' }),
   );
 }
+
+/** Whether only this machine can reach a `host:port`: 127.0.0.0/8, ::1 or localhost. */
+export function isLoopback(endpoint: string): boolean {
+  const host = endpoint
+    .replace(/:\d*$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
+    .toLowerCase();
+  if (host === 'localhost' || host.endsWith('.localhost')) return true;
+  if (host === '::1' || host === '0:0:0:0:0:0:0:1') return true;
+  return /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}

@@ -1,0 +1,192 @@
+/** Loads a configuration: read, merge overlays, substitute, fill in the standard variables, validate. */
+import { statSync } from 'node:fs';
+import type { ExporterDefinition, ProcessorDefinition, ReceiverDefinition } from '../component.ts';
+import { ConfigError, type ConfigProblem } from '../errors.ts';
+import type { Attributes } from '../model/attributes.ts';
+import { loadAgent, type AgentSettings } from './agent_settings.ts';
+import { loadComponents, type LoadedComponents } from './components.ts';
+import { attachLines } from './frames.ts';
+import { readSource, type Source } from './loaders.ts';
+import { mergeTrees } from './merge.ts';
+import { applyOtelEnvironment } from './otel_environment.ts';
+import { defaultConfigPath, findEnvironment, parseSet } from './overlays.ts';
+import { loadPipelines, type LoadedPipeline } from './pipelines.ts';
+import { RESOURCE, shapeOfPath, TOP_LEVEL, type Registry } from './registry.ts';
+import { substitute } from './substitute.ts';
+import { collectorHint, suggestion } from './suggest.ts';
+import { fromPlain, withValue, type MapNode, type Node, type Origin, type Path } from './tree.ts';
+import { asMap, validate } from './validate.ts';
+import { isSensitive } from './words.ts';
+import { missingBlank } from './yaml_errors.ts';
+
+export interface LoadOptions {
+  /** In the order in which they overlay each other; none takes the default configuration. */
+  readonly files: readonly string[];
+  /** `--env NAME`: the overlay `NAME.yaml` beside the files. */
+  readonly environment?: string | undefined;
+  readonly registry: Registry;
+  readonly env: NodeJS.ProcessEnv;
+  /** `--set key.key=value`, the last overlays. */
+  readonly sets?: readonly string[] | undefined;
+  /** Arguments of the agent's own settings, as `['--log-level', 'debug']`. */
+  readonly args?: readonly string[] | undefined;
+  /** Instead of the file that {@link defaultConfigPath} finds. */
+  readonly defaultFile?: string | undefined;
+}
+
+export interface LoadedConfig {
+  readonly agent: AgentSettings;
+  readonly resource: { readonly attributes: Attributes };
+  readonly receivers: LoadedComponents<ReceiverDefinition>;
+  readonly processors: LoadedComponents<ProcessorDefinition>;
+  readonly exporters: LoadedComponents<ExporterDefinition>;
+  readonly pipelines: ReadonlyMap<string, LoadedPipeline>;
+  readonly warnings: readonly ConfigProblem[];
+  /** The files that were read, in the order in which they overlay each other. */
+  readonly files: readonly string[];
+  /** Everything as written after merging and substitution, every leaf with its place; holds secrets. */
+  readonly tree: MapNode;
+  readonly registry: Registry;
+}
+
+/** @throws {ConfigError} with all that is wrong, each with its place */
+export function loadConfig(options: LoadOptions): LoadedConfig {
+  const { registry, env } = options;
+  const problems: ConfigProblem[] = [];
+  const warnings: ConfigProblem[] = [];
+  const sources: Source[] = [];
+  const giveUp = (): never => {
+    throw new ConfigError(attachLines(problems, sources, registry));
+  };
+
+  const { tree: merged, isDefault } = readAll(options, sources, problems, warnings);
+  if (problems.length > 0) giveUp();
+  const substituted = substitute(merged, { env, problems });
+  // A variable that is missing says nothing about the rest: go on, and report everything at once.
+  const unresolved = [...problems];
+  const tree = applyOtelEnvironment(substituted as MapNode, { env, registry, isDefault, warnings });
+  checkTopLevel(tree, problems);
+  const agentNode = asMap(tree.entries.get('agent')?.value, ['agent'], problems);
+  const agent = loadAgent({ node: agentNode, env, args: options.args ?? [], problems });
+  const resource = loadResource(tree, problems);
+  const components = loadComponents(tree, registry, problems);
+  const pipelines = loadPipelines(tree, registry, { problems, warnings });
+  dropConsequences(problems, unresolved);
+  if (problems.length > 0 || agent === undefined) return giveUp();
+
+  warnReadableSecrets(tree, registry, warnings);
+  const origin: Origin = { file: 'default', line: 0, column: 0 };
+  return {
+    agent: agent.settings,
+    resource,
+    ...components,
+    pipelines,
+    warnings: attachLines(warnings, sources, registry),
+    files: sources.map(({ file }) => file),
+    tree: withValue(tree, ['agent'], agent.node, origin) as MapNode,
+    registry,
+  };
+}
+
+/** Files, environment and `--set`, merged; the default configuration where the files are empty. */
+function readAll(
+  options: LoadOptions,
+  sources: Source[],
+  problems: ConfigProblem[],
+  warnings: ConfigProblem[],
+): { tree: MapNode; isDefault: boolean } {
+  const defaultFile = options.defaultFile ?? defaultConfigPath();
+  const files = options.files.length === 0 ? [defaultFile] : options.files;
+  const read = (file: string): Node | undefined => {
+    const source = readSource(file);
+    sources.push(source);
+    problems.push(...source.problems);
+    checkIsMap(source, problems);
+    return source.root;
+  };
+  const overlay = (below: Node | undefined, over: Node | undefined): Node | undefined =>
+    mergeTrees(below, over, problems);
+
+  let tree = files.map(read).reduce(overlay, undefined);
+  let isDefault = options.files.length === 0;
+  if (tree === undefined && !isDefault && problems.length === 0) {
+    isDefault = true;
+    warnings.push({
+      message: `Cannot find any setting in ${files.join(', ')}: the default configuration is used`,
+      path: '',
+      hint: defaultFile,
+    });
+    tree = read(defaultFile);
+  }
+  if (options.environment !== undefined) {
+    const searched = isDefault ? [defaultFile, ...options.files] : files;
+    const file = findEnvironment(options.environment, searched, problems);
+    if (file !== undefined) tree = overlay(tree, read(file));
+  }
+  for (const set of options.sets ?? []) tree = overlay(tree, parseSet(set, problems));
+  if (tree?.kind === 'map') return { tree, isDefault };
+  return { tree: fromPlain({}, { file: files[0]!, line: 1, column: 1 }) as MapNode, isDefault };
+}
+
+/** A reference without a value is reported once, not again as a value of the wrong type. */
+function dropConsequences(problems: ConfigProblem[], unresolved: readonly ConfigProblem[]): void {
+  const kept = problems.filter(
+    (problem) => unresolved.includes(problem) || !unresolved.some(({ path }) => path === problem.path),
+  );
+  problems.splice(0, problems.length, ...kept);
+}
+
+function checkIsMap({ file, root }: Source, problems: ConfigProblem[]): void {
+  if (root === undefined || root.kind === 'map') return;
+  const key = root.kind === 'scalar' ? missingBlank(root.source) : undefined;
+  problems.push({
+    message: `Cannot read ${file}: it is ${root.kind === 'list' ? 'a list' : 'one text'}, not keys and values`,
+    path: '',
+    place: { ...root.origin, length: 1 },
+    hint: key === undefined ? undefined : `put a space after the colon of "${key}:"`,
+  });
+}
+
+function checkTopLevel(tree: MapNode, problems: ConfigProblem[]): void {
+  for (const [key, { key: place }] of tree.entries) {
+    if (TOP_LEVEL.some((known) => known === key)) continue;
+    const message = `Cannot use key ${JSON.stringify(key)}: there is no such section`;
+    problems.push({ message, path: key, place, hint: collectorHint(key) ?? suggestion(key, TOP_LEVEL) });
+  }
+}
+
+function loadResource(tree: MapNode, problems: ConfigProblem[]): { attributes: Attributes } {
+  const node = asMap(tree.entries.get('resource')?.value, ['resource'], problems);
+  if (node === undefined) return { attributes: {} };
+  const output = validate({ schema: RESOURCE, node, path: ['resource'], problems });
+  return (output ?? { attributes: {} }) as { attributes: Attributes };
+}
+
+/** Everyone on the machine could read a secret that lies in a file with such a mode; said once for each file. */
+function warnReadableSecrets(tree: MapNode, registry: Registry, warnings: ConfigProblem[]): void {
+  if (process.platform === 'win32') return;
+  const files = new Map<string, Origin>();
+  const visit = (node: Node, path: Path): void => {
+    if (node.kind === 'map') for (const [key, { value }] of node.entries) visit(value, [...path, key]);
+    else if (node.kind === 'list') node.items.forEach((item, at) => visit(item, [...path, at]));
+    else if (
+      shapeOfPath(registry, path)?.format === 'secret' &&
+      isSensitive(node, path, (at) => shapeOfPath(registry, at))
+    ) {
+      const isWritten = node.origin.via === undefined && node.origin.line > 0;
+      for (const file of node.readFrom ?? (isWritten ? [node.origin.file] : [])) files.set(file, node.origin);
+    }
+  };
+  visit(tree, []);
+  for (const [file, place] of files) {
+    const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
+    if ((mode & 0o004) === 0) continue;
+    const message = `Cannot keep the secrets in ${file}: everyone on this machine may read it (mode ${(mode & 0o777).toString(8)})`;
+    warnings.push({
+      message,
+      path: '',
+      place,
+      hint: `chmod 640 ${file}, or keep the secret elsewhere: \${file:…}, \${env:…}`,
+    });
+  }
+}
