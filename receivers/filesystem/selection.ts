@@ -1,0 +1,79 @@
+/** Which mounts are reported: docs/decisions/which-mounts.md says why. */
+import { createNameFilter } from '../../src/text/name_filter.ts';
+import type { Mount } from './mountinfo.ts';
+
+/** What the kernel shows of itself, views of other file systems, and images that are always full. */
+export const DEFAULT_EXCLUDED_TYPES = [
+  ...['autofs', 'bdev', 'binder', 'binfmt_misc', 'bpf', 'cgroup', 'cgroup2', 'configfs', 'cramfs', 'debugfs', 'devfs'],
+  ...['devpts', 'devtmpfs', 'efivarfs', 'erofs', 'fuse.gvfsd-fuse', 'fuse.lxcfs', 'fuse.portal', 'fuse.snapfuse'],
+  ...['fusectl', 'hugetlbfs', 'iso9660', 'mqueue', 'nfsd', 'nsfs', 'overlay', 'pipefs', 'proc', 'pstore', 'ramfs'],
+  ...['resctrl', 'rootfs', 'rpc_pipefs', 'securityfs', 'selinuxfs', 'smackfs', 'sockfs', 'squashfs', 'sysfs'],
+  ...['tracefs', 'xenfs'],
+];
+
+/** What container engines, package managers and service managers mount for themselves. */
+export const DEFAULT_EXCLUDED_MOUNT_POINTS = [
+  ...[
+    '/proc{,/*}',
+    '/sys{,/*}',
+    '/snap/*',
+    '/var/lib/snapd/snap/*',
+    '/run/credentials/*',
+    '/run/{netns,docker/netns}*',
+  ],
+  ...['/var/lib/{docker,containerd,containers/storage}/*', '/run/{containerd,k3s/containerd,containers}/*'],
+  ...['/var/lib/kubelet/{pods,plugins}/*', '/run/secrets*', '/var/run/secrets*', '/dev/termination-log'],
+  ...['/etc/{hosts,hostname,resolv.conf}'],
+];
+
+export interface SelectionOptions {
+  readonly include_fs_types: readonly string[];
+  readonly exclude_fs_types: readonly string[];
+  readonly include_mount_points: readonly string[];
+  readonly exclude_mount_points: readonly string[];
+  readonly include_devices: readonly string[];
+  readonly exclude_devices: readonly string[];
+}
+
+/** A function that picks, of the mounts that are to be seen, those to report: each file system once. */
+export function createSelection(options: SelectionOptions): (mounts: readonly Mount[]) => readonly Mount[] {
+  const isTypeIncluded = createNameFilter(options.include_fs_types, []);
+  const isTypeKept = createNameFilter([], options.exclude_fs_types);
+  const isMountPointWanted = createNameFilter(options.include_mount_points, options.exclude_mount_points);
+  const isDeviceWanted = createNameFilter(options.include_devices, options.exclude_devices);
+
+  function isWanted({ type, mountPoint, source }: Mount): boolean {
+    // To look at an automount point mounts it.
+    if (type === 'autofs') return false;
+    // In a container, on a live system or an appliance the root is an overlay or an image, and still what users want.
+    const isTypeWanted = isTypeIncluded(type) && (mountPoint === '/' || isTypeKept(type));
+    return isTypeWanted && isMountPointWanted(mountPoint) && isDeviceWanted(source);
+  }
+
+  return (mounts) => oncePerDevice(mounts.filter(isWanted));
+}
+
+/** Of the mounts of one file system the one at `/`, else one of its whole, else the shortest path, else the first. */
+function oncePerDevice(mounts: readonly Mount[]): readonly Mount[] {
+  const best = new Map<string, Mount>();
+  for (const mount of mounts) {
+    const other = best.get(mount.device);
+    if (other === undefined || isBetter(mount, other)) best.set(mount.device, mount);
+  }
+  return mounts.filter((mount) => best.get(mount.device) === mount);
+}
+
+function isBetter(one: Mount, other: Mount): boolean {
+  if (one.mountPoint === '/' || other.mountPoint === '/') return one.mountPoint === '/' && other.mountPoint !== '/';
+  if ((one.root === '/') !== (other.root === '/')) return one.root === '/';
+  return one.mountPoint.length < other.mountPoint.length;
+}
+
+const REMOTE_TYPES = new Set(
+  'nfs nfs4 cifs smb3 smbfs ceph 9p afs coda lustre gpfs beegfs orangefs ncpfs davfs virtiofs glusterfs'.split(' '),
+);
+
+/** Whether another machine or another program answers for it, so that asking may take for ever. */
+export function mayHang({ type, source }: Pick<Mount, 'type' | 'source'>): boolean {
+  return REMOTE_TYPES.has(type) || type.startsWith('fuse') || /^[^/]+:\//.test(source) || source.startsWith('//');
+}
