@@ -1,0 +1,230 @@
+/** Starts the real servers that the integration tests talk to; `servers/get.sh` brings them from Debian's packages. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const cache =
+  process.env['SONDE_TEST_SERVERS'] ??
+  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'sonde-test-servers');
+
+/**
+ * Path of a server's program; unpacks it first where it is missing, which for the Collector takes minutes.
+ * @throws if it cannot be had: an integration test without its server has shown nothing
+ */
+export async function program(name: string): Promise<string> {
+  const script = join(import.meta.dirname, 'servers/get.sh');
+  try {
+    const { stdout } = await run('bash', [script, cache, name], { maxBuffer: 2 ** 26 });
+    const line = stdout.split('\n').find((one) => one.startsWith(`${name}\t`));
+    return line!.split('\t')[1]!;
+  } catch (error) {
+    throw new Error(`Cannot get the server ${name}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+export interface Server {
+  readonly url: string;
+  /** A folder of its own, removed at the end. */
+  readonly folder: string;
+  readonly pid: number;
+  /** What it has printed so far. */
+  output(): string;
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+export interface ServerOptions {
+  readonly command: string;
+  readonly args: (folder: string) => readonly string[];
+  readonly files?: Readonly<Record<string, string>>;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly url: string;
+  /** Asked until it answers 200. */
+  readonly ready: string;
+}
+
+export async function startServer({ command, args, files = {}, env, url, ready }: ServerOptions): Promise<Server> {
+  const folder = mkdtempSync(join(tmpdir(), 'sonde-test-'));
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  const child = spawn(command, args(folder), { cwd: folder, env: { ...process.env, ...env }, stdio: 'pipe' });
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stderr.on('data', (chunk) => (output += chunk));
+  const server: Server = {
+    url,
+    folder,
+    pid: child.pid!,
+    output: () => output,
+    async stop(signal = 'SIGTERM') {
+      const code = await end(child, signal);
+      rmSync(folder, { recursive: true, force: true });
+      return code;
+    },
+  };
+  try {
+    await until(`${command} answers at ${ready}`, async () => {
+      if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}:\n${output}`);
+      return (await fetch(ready)).ok;
+    });
+  } catch (error) {
+    await server.stop('SIGKILL');
+    throw new Error(`${(error as Error).message}\n${output}`, { cause: error });
+  }
+  return server;
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  child.kill(signal);
+  const giveUp = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  const code = await ended;
+  clearTimeout(giveUp);
+  return code;
+}
+
+/** Resolves when `check` returns true; a check that throws counts as not yet. */
+export async function until(what: string, check: () => Promise<boolean>, limit_ms = 20_000): Promise<void> {
+  const end_ms = Date.now() + limit_ms;
+  let last: unknown;
+  while (Date.now() < end_ms) {
+    try {
+      if (await check()) return;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`Waited ${limit_ms} ms in vain until ${what}`, { cause: last });
+}
+
+/** A loopback port that is free now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** The agent as users run it: the bundle. `config` may hold `PORT`, which becomes a free port. */
+export async function startSonde(config: string, options: { env?: NodeJS.ProcessEnv } = {}): Promise<Server> {
+  const port = await freePort();
+  const root = join(import.meta.dirname, '../..');
+  return startServer({
+    command: process.execPath,
+    args: (folder) => [
+      '--max-semi-space-size=1',
+      join(root, 'dist/sonde.cjs'),
+      'run',
+      '--config',
+      join(folder, 'sonde.yaml'),
+    ],
+    files: { 'sonde.yaml': config.replaceAll('PORT', String(port)) },
+    env: { ...options.env },
+    url: `http://127.0.0.1:${port}`,
+    ready: `http://127.0.0.1:${port}/metrics`,
+  });
+}
+
+export interface CollectorServer extends Server {
+  readonly httpEndpoint: string;
+  readonly grpcEndpoint: string;
+  /** Every OTLP/JSON document that it received, in order. */
+  received(): Record<string, unknown>[];
+}
+
+/** A real OpenTelemetry Collector that takes OTLP by gRPC and HTTP and writes what it got to a file. */
+export async function startCollector(): Promise<CollectorServer> {
+  const command = await program('otelcol');
+  const [grpc, http, zpages] = [await freePort(), await freePort(), await freePort()];
+  const config = `
+receivers:
+  otlp:
+    protocols:
+      grpc: { endpoint: 127.0.0.1:${grpc} }
+      http: { endpoint: 127.0.0.1:${http} }
+exporters:
+  jsonfile: { path: received.jsonl }
+extensions:
+  zpages: { endpoint: 127.0.0.1:${zpages} }
+service:
+  extensions: [zpages]
+  telemetry: { metrics: { level: none } }
+  pipelines:
+    metrics: { receivers: [otlp], exporters: [jsonfile] }
+    logs: { receivers: [otlp], exporters: [jsonfile] }
+    traces: { receivers: [otlp], exporters: [jsonfile] }
+`;
+  const server = await startServer({
+    command,
+    args: () => ['--config', 'otelcol.yaml'],
+    files: { 'otelcol.yaml': config },
+    url: `http://127.0.0.1:${http}`,
+    ready: `http://127.0.0.1:${zpages}/debug/servicez`,
+  });
+  return {
+    ...server,
+    httpEndpoint: `http://127.0.0.1:${http}`,
+    grpcEndpoint: `http://127.0.0.1:${grpc}`,
+    received: () =>
+      readFileSync(join(server.folder, 'received.jsonl'), 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+  };
+}
+
+export async function startPrometheus(scrapeTarget: string): Promise<Server> {
+  const command = await program('prometheus');
+  const port = await freePort();
+  const config = `
+global: { scrape_interval: 1s, scrape_timeout: 1s }
+scrape_configs:
+  - job_name: sonde
+    static_configs: [{ targets: ['${scrapeTarget}'] }]
+`;
+  return startServer({
+    command,
+    args: (folder) => [
+      '--config.file=prometheus.yml',
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ],
+    files: { 'prometheus.yml': config },
+    url: `http://127.0.0.1:${port}`,
+    ready: `http://127.0.0.1:${port}/-/ready`,
+  });
+}
+
+export async function startVictoriaMetrics(): Promise<Server> {
+  const command = await program('victoriametrics');
+  const port = await freePort();
+  return startServer({
+    command,
+    args: (folder) => [
+      `-storageDataPath=${join(folder, 'data')}`,
+      `-httpListenAddr=127.0.0.1:${port}`,
+      '-search.latencyOffset=0s',
+    ],
+    url: `http://127.0.0.1:${port}`,
+    ready: `http://127.0.0.1:${port}/health`,
+  });
+}
+
+/** `promtool check metrics` over an exposition; exit code 0 is clean, 3 lint findings, 1 a parse error. */
+export async function checkMetrics(
+  exposition: string,
+): Promise<{ readonly code: number; readonly findings: string[] }> {
+  const command = await program('promtool');
+  const child = spawn(command, ['check', 'metrics'], { stdio: 'pipe' });
+  let output = '';
+  child.stderr.on('data', (chunk) => (output += chunk));
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stdin.end(exposition);
+  const code = await new Promise<number>((resolve) => child.once('close', resolve));
+  return { code, findings: output.split('\n').filter((line) => line !== '') };
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Unpacks real servers and peers from Debian packages into a private folder: nothing is installed, no root needed.
+#   get.sh DEST NAME...     NAME: prometheus promtool node_exporter victoriametrics collectd netdata chromium otelcol
+# Prints one line a server: NAME<TAB>PATH of its main program. Idempotent; about 10 s for most, 3-4 min for otelcol (252 library packages, a Go build).
+set -euo pipefail
+dest=$(realpath -m "$1"); shift
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+mkdir -p "$dest/deb"
+
+# Two private package indexes: `own` is what this machine's apt knows, `sid` adds Debian's newest suite from the machine's own mirror (no host is written down here).
+index() {
+  local root=$dest/apt-$1; shift
+  mkdir -p "$root/lists/partial" "$root/archives/partial"
+  apt=(apt-get -qq -o "Dir::State::Lists=$root/lists" -o "Dir::Cache=$root" -o "Dir::Cache::archives=$root/archives" -o Debug::NoLocking=1 -o APT::Install-Recommends=0 "$@")
+  [ -f "$root/updated" ] || { "${apt[@]}" update; touch "$root/updated"; }
+}
+choose() {
+  if [ "$1" = own ]; then index own; return; fi
+  local mirror
+  mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
+  [ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list 2>/dev/null | head -n 1)
+  [ -n "$mirror" ] || { echo "get.sh: no Debian mirror in /etc/apt" >&2; exit 1; }
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" >"$dest/sid.list"
+  index sid -o "Dir::Etc::SourceList=$dest/sid.list" -o Dir::Etc::SourceParts=/dev/null -o APT::Default-Release=sid
+}
+
+# unpack INDEX FOLDER PACKAGE...: the packages, with what this machine lacks of their dependencies, into DEST/FOLDER
+unpack() {
+  local root=$dest/$2
+  [ -f "$root/.done" ] && return
+  choose "$1"; shift 2
+  mkdir -p "$root"
+  "${apt[@]}" --print-uris -y --reinstall install "$@" >"$root/.plan" || { echo "get.sh: apt cannot plan $*" >&2; exit 1; }
+  grep -oE "^'[^']+' [^ ]+" "$root/.plan" | tr -d "'" >"$root/.list"
+  (cd "$dest/deb" && while read -r uri file; do [ -s "$file" ] || echo "$uri $file"; done <"$root/.list" |
+    xargs -r -P 6 -n 2 sh -c 'curl -sSf --retry 3 -o "$1.part" "$0" && mv "$1.part" "$1"')
+  while read -r _ file; do dpkg -x "$dest/deb/$file" "$root"; done <"$root/.list"
+  touch "$root/.done"
+}
+say() { [ -e "$dest/$2" ] || { echo "get.sh: $1: no $2 after unpacking" >&2; exit 1; }; printf '%s\t%s\n' "$1" "$dest/$2"; }
+
+for name in "$@"; do
+  case $name in
+    prometheus) unpack sid prometheus prometheus; say prometheus prometheus/usr/bin/prometheus ;;
+    promtool) unpack sid promtool promtool; say promtool promtool/usr/bin/promtool ;;
+    node_exporter) unpack sid node_exporter prometheus-node-exporter; say node_exporter node_exporter/usr/bin/prometheus-node-exporter ;;
+    victoriametrics) unpack sid victoriametrics victoria-metrics; say victoriametrics victoriametrics/usr/bin/victoria-metrics; say vmagent victoriametrics/usr/bin/vmagent ;;
+    collectd) unpack own collectd collectd-core; say collectd collectd/usr/sbin/collectd ;;
+    netdata) unpack own netdata netdata-core netdata-plugins-bash; say netdata netdata/usr/sbin/netdata ;;
+    
+    chromium) unpack own chromium chromium; say chromium chromium/usr/bin/chromium ;;
+    otelcol)
+      if [ ! -x "$dest/bin/otelcol" ]; then
+        unpack sid go golang-1.27-go
+        unpack sid gocode golang-opentelemetry-collector-dev
+        mkdir -p "$dest/bin" "$dest/gocache"
+        (cd "$here/otelcol" && env GOROOT="$dest/go/usr/lib/go-1.27" GOTOOLCHAIN=local GO111MODULE=off GOFLAGS= GOPROXY=off GOTELEMETRY=off CGO_ENABLED=0 \
+          GOPATH="$dest/gocode/usr/share/gocode" GOCACHE="$dest/gocache" HOME="$dest" "$dest/go/usr/lib/go-1.27/bin/go" build -o "$dest/bin/otelcol" .)
+      fi
+      say otelcol bin/otelcol ;;
+    *) echo "get.sh: unknown name '$name'" >&2; exit 1 ;;
+  esac
+done
