@@ -60,3 +60,8 @@ export class ConfigError extends Error {
     this.problems = problems;
   }
 }
+
+/** What a person reads of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

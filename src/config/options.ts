@@ -121,3 +121,29 @@ export function isLoopback(endpoint: string): boolean {
   if (host === '::1' || host === '0:0:0:0:0:0:0:1') return true;
   return /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
+
+/** How a client proves a server's identity, and its own. */
+export function tlsClient() {
+  return v.strictObject({
+    ca_file: optional(v.string(), 'PEM file with the authorities to trust instead of those that Node.js knows.'),
+    cert_file: optional(v.string(), 'PEM file with the certificate to show to the server.'),
+    key_file: optional(v.string(), 'PEM file with its private key.'),
+    server_name: optional(
+      v.string(),
+      'The name that the certificate of the server must be for; that of the endpoint if left out.',
+    ),
+    insecure_skip_verify: optional(v.boolean(), 'Believe any server: for tests only.'),
+  });
+}
+
+/** The certificate of a listener. */
+export function tlsServer() {
+  return v.strictObject({
+    cert_file: required(v.string(), 'PEM file with the certificate and what leads to its root.'),
+    key_file: required(v.string(), 'PEM file with its private key.'),
+    client_ca_file: optional(
+      v.string(),
+      'PEM file: clients must show a certificate signed by one of these authorities.',
+    ),
+  });
+}

@@ -72,11 +72,6 @@ export function createAccount(figures: ComponentFigures, log: ComponentLog, cloc
   };
 }
 
-/** What a person reads of anything that was thrown. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -1,7 +1,8 @@
 /** Brings one block to the back end: repeats what may succeed later, splits what is too large, settles every item once. */
 import type { CommonPushConfig, ComponentFigures, ComponentLog, Payload, PushExporter } from '../component.ts';
+import { messageOf } from '../errors.ts';
 import type { Signal } from '../model/batch.ts';
-import { messageOf, type Account } from './account.ts';
+import type { Account } from './account.ts';
 import { attempt, type Outcome } from './attempt.ts';
 import type { Clock } from './clock.ts';
 import { createBackoff } from './retry.ts';

@@ -1,12 +1,11 @@
 /** Posts bodies over HTTP(S), and says of each answer what it means for the delivery (OTLP specification, "Failures"). */
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { CreateHttpSender, HttpSender } from '../component.ts';
-import { PermanentError, RetryableError, TooLargeError } from '../errors.ts';
+import { messageOf, PermanentError, RetryableError, TooLargeError } from '../errors.ts';
 import { VERSION } from '../model/version.ts';
 import { printable } from '../text/printable.ts';
-import { messageOf } from './account.ts';
+import { createTlsFiles } from '../tls_files.ts';
 import { compress } from './compress.ts';
-import { createTlsFiles } from './tls_files.ts';
 
 /** OTLP 1.11: a client must limit how much of an answer it reads; a larger one is not tried again. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;

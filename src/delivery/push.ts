@@ -10,9 +10,9 @@ import type {
   Payload,
   PushExporter,
 } from '../component.ts';
-import { RetryableError } from '../errors.ts';
+import { messageOf, RetryableError } from '../errors.ts';
 import type { Batch } from '../model/batch.ts';
-import { createAccount, messageOf } from './account.ts';
+import { createAccount } from './account.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { createCourier } from './courier.ts';
 import { createMemoryStore, type Block, type BlockStore } from './store.ts';

@@ -1,7 +1,7 @@
 /** The certificates of a client, read again when their files change, so that a renewed one needs no restart. */
 import { readFileSync, statSync } from 'node:fs';
-import type { TlsClientConfig } from '../component.ts';
-import { messageOf } from './account.ts';
+import type { TlsClientConfig } from './component.ts';
+import { messageOf } from './errors.ts';
 
 /** What `node:https` and `node:tls` take. */
 export interface TlsMaterial {
