@@ -18,9 +18,12 @@ export const SECTIONS = ['receivers', 'processors', 'exporters'] as const;
 export type Section = (typeof SECTIONS)[number];
 export const SINGULAR = { receivers: 'receiver', processors: 'processor', exporters: 'exporter' } as const;
 
-const attributeValue = v.union(
-  [v.string(), v.number(), v.boolean(), v.array(v.union([v.string(), v.number(), v.boolean()]))],
-  'a text, a number, true or false, or a list of these',
+const attributeValue = v.pipe(
+  v.union(
+    [v.string(), v.number(), v.boolean(), v.array(v.union([v.string(), v.number(), v.boolean()]))],
+    'a text, a number, true or false, or a list of these',
+  ),
+  v.metadata({ format: 'attribute value' }),
 );
 
 export const RESOURCE = v.strictObject({
