@@ -256,7 +256,6 @@ function createReceiver(
     views: new Map(Object.entries(common.metrics)),
     cardinalityLimit: common.cardinality_limit,
     onOverflow(metric, observations) {
-      drop('cardinality_limit', 0);
       log.once(
         `overflow ${metric}`,
         `More series of ${metric} than cardinality_limit allows: the rest is summed into one`,

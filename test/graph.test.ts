@@ -1,0 +1,171 @@
+import { expect, test } from 'vitest';
+import * as v from 'valibot';
+import {
+  definePullExporter,
+  definePushExporter,
+  defineProcessor,
+  defineReceiver,
+  type AnyExporterDefinition,
+  type AnyProcessorDefinition,
+  type AnyReceiverDefinition,
+} from '../src/component.ts';
+import { option } from '../src/config/options.ts';
+import { buildGraph, type Configured, type ConfiguredPipeline, type GraphConfig, type Services } from '../src/graph.ts';
+import type { MetricBatch } from '../src/model/batch.ts';
+import { createLoggerProvider } from '../src/otel/logger.ts';
+import { createHost } from '../src/procfs/host.ts';
+import { createLog } from '../src/telemetry/log.ts';
+
+const pulled: MetricBatch[] = [];
+let collect: (maxAge_ms: number) => Promise<void>;
+
+const counter = defineReceiver({
+  type: 'counter',
+  about: 'Counts collections.',
+  config: v.strictObject({ step: option(v.number(), 'By how much.', 1) }),
+  metrics: { total: { name: 'total', instrument: 'counter', unit: '1', about: '', attributes: [] } },
+  create({ config, metrics }) {
+    let total = 0;
+    return { collect: (observer) => observer.observe(metrics.total, (total += config.step)) };
+  },
+});
+const passing = (type: string, isStateful: boolean) =>
+  defineProcessor({
+    type,
+    about: 'Passes.',
+    signals: ['metrics'],
+    isStateful,
+    config: v.strictObject({}),
+    create: ({ next }) => ({ consume: (batch) => next.consume(batch) }),
+  });
+const pull = definePullExporter({
+  type: 'pull',
+  about: 'Keeps.',
+  signals: ['metrics'],
+  config: v.strictObject({}),
+  create(context) {
+    collect = context.collect;
+    return { consume: (batch) => void pulled.push(batch as MetricBatch) };
+  },
+});
+const push = definePushExporter({
+  type: 'push',
+  about: 'Sends.',
+  signals: ['metrics'],
+  config: v.strictObject({}),
+  create: () => ({ encode: (batch) => [{ body: new Uint8Array(1), count: batch.count }], send: async () => {} }),
+});
+const definitions = {
+  receivers: [counter] as readonly AnyReceiverDefinition[],
+  processors: [passing('passing', false), passing('remembering', true)] as readonly AnyProcessorDefinition[],
+  exporters: [pull, push] as readonly AnyExporterDefinition[],
+};
+
+function configured<D extends { type: string; config: v.GenericSchema }>(
+  list: readonly D[],
+  blocks: Record<string, object>,
+): Map<string, Configured<D>> {
+  return new Map(
+    Object.entries(blocks).map(([id, raw]) => {
+      const definition = list.find(({ type }) => type === id.split('/')[0])!;
+      return [id, { id, definition, raw, config: v.parse(definition.config, raw) }];
+    }),
+  );
+}
+
+function configOf(
+  pipelines: readonly Omit<ConfiguredPipeline, 'signal'>[],
+  blocks: {
+    receivers?: Record<string, object>;
+    processors?: Record<string, object>;
+    exporters?: Record<string, object>;
+  } = {},
+): GraphConfig {
+  return {
+    receivers: configured(definitions.receivers, blocks.receivers ?? { counter: {} }),
+    processors: configured(definitions.processors, blocks.processors ?? { passing: {}, remembering: {} }),
+    exporters: configured(definitions.exporters, blocks.exporters ?? { pull: {}, push: {} }),
+    pipelines: pipelines.map((pipeline) => ({ ...pipeline, signal: 'metrics' })),
+    collectionInterval_ms: 15_000,
+  };
+}
+
+const resource = { attributes: {}, schemaUrl: '' };
+const services: Services = {
+  version: '0',
+  host: createHost(),
+  resource,
+  startTime: 0n,
+  log: createLog({ level: 'error', format: 'text', hasColor: false, write: () => {} }),
+  serve: () => Promise.reject(new Error('not served here')),
+  http: () => {
+    throw new Error('not sent here');
+  },
+  logger: createLoggerProvider(resource, '0').logger,
+  figures: () => ({ startTime: 0n, components: [], pipelines: [] }),
+  otherMeters: () => [],
+};
+
+const plain = { name: 'metrics', receivers: ['counter'], processors: ['passing'], exporters: ['pull', 'push'] };
+
+test('buildGraph joins receivers, processors and exporters, and counts at each', async () => {
+  pulled.length = 0;
+  const graph = buildGraph(configOf([plain]), services);
+  graph.connect();
+  await graph.receivers.get('counter')!.collector!.tick(1);
+  expect(pulled.map((batch) => batch.values[0])).toEqual([1]);
+  expect(graph.receivers.get('counter')!.figures[0]).toMatchObject({ accepted: 1 });
+  expect(graph.processors.get('metrics passing')!.figures[0]).toMatchObject({ accepted: 1, sent: 1 });
+  expect(graph.exporters.get('push')!.figures[0]).toMatchObject({ accepted: 1, queued: 1 });
+});
+
+test('A scrape reaches pull exporters through the pipeline, and no queue', async () => {
+  pulled.length = 0;
+  const graph = buildGraph(configOf([plain]), services);
+  graph.connect();
+  await collect(0);
+  expect(pulled.map(({ collection }) => collection?.onDemand)).toEqual([true]);
+  expect(graph.exporters.get('push')!.figures[0].accepted).toBe(0);
+});
+
+test('A scrape runs no pipeline out of turn whose processor remembers', async () => {
+  pulled.length = 0;
+  const graph = buildGraph(configOf([{ ...plain, processors: ['remembering'] }]), services);
+  graph.connect();
+  await collect(0);
+  expect(pulled).toEqual([]);
+  await graph.receivers.get('counter')!.collector!.tick(1);
+  expect(pulled).toHaveLength(1);
+});
+
+test('A component that no pipeline names is not made', () => {
+  const graph = buildGraph(configOf([{ ...plain, exporters: ['pull'] }]), services);
+  expect([...graph.exporters.keys()]).toEqual(['pull']);
+});
+
+test('buildGraph takes over what has not changed, with its state, and makes anew what has', async () => {
+  pulled.length = 0;
+  const before = buildGraph(configOf([plain]), services);
+  before.connect();
+  await before.receivers.get('counter')!.collector!.tick(1);
+  const after = buildGraph(
+    configOf([{ ...plain, exporters: ['pull'] }], { receivers: { counter: {} }, exporters: { pull: {} } }),
+    services,
+    before,
+  );
+  expect(after.receivers.get('counter')).toBe(before.receivers.get('counter'));
+  expect(after.exporters.get('pull')).toBe(before.exporters.get('pull'));
+  after.connect();
+  await after.receivers.get('counter')!.collector!.tick(2);
+  expect(pulled.map((batch) => batch.values[0])).toEqual([1, 2]);
+  expect(before.exporters.get('push')!.figures[0].accepted).toBe(1);
+
+  const changed = buildGraph(configOf([plain], { receivers: { counter: { step: 5 } } }), services, after);
+  expect(changed.receivers.get('counter')).not.toBe(after.receivers.get('counter'));
+  expect(changed.exporters.get('pull')).toBe(after.exporters.get('pull'));
+});
+
+test('Each pipeline has processors of its own', () => {
+  const graph = buildGraph(configOf([plain, { ...plain, name: 'metrics/two' }]), services);
+  expect([...graph.processors.keys()]).toEqual(['metrics passing', 'metrics/two passing']);
+});
