@@ -1,10 +1,9 @@
 /** Reads the sections `receivers`, `processors` and `exporters`. */
 import type {
-  CommonReceiverConfig,
-  ExporterDefinition,
+  AnyExporterDefinition,
   MetricDefinition,
-  ProcessorDefinition,
-  ReceiverDefinition,
+  AnyProcessorDefinition,
+  AnyReceiverDefinition,
 } from '../component.ts';
 import type { ConfigProblem } from '../errors.ts';
 import { isLoopback } from './options.ts';
@@ -22,7 +21,7 @@ export interface LoadedComponent<D extends Definition = Definition> {
   readonly type: string;
   readonly definition: D;
   /** What `create` is given: checked, with defaults, durations in milliseconds, secrets wrapped. */
-  readonly config: D extends ReceiverDefinition ? CommonReceiverConfig : Readonly<Record<string, unknown>>;
+  readonly config: unknown;
   /** As written, after substitution: equal text means that nothing changed. Holds secrets; never print it. */
   readonly raw: unknown;
   /** Where its id stands. */
@@ -32,16 +31,16 @@ export interface LoadedComponent<D extends Definition = Definition> {
 export type LoadedComponents<D extends Definition> = ReadonlyMap<string, LoadedComponent<D>>;
 
 export interface ComponentSections {
-  readonly receivers: LoadedComponents<ReceiverDefinition>;
-  readonly processors: LoadedComponents<ProcessorDefinition>;
-  readonly exporters: LoadedComponents<ExporterDefinition>;
+  readonly receivers: LoadedComponents<AnyReceiverDefinition>;
+  readonly processors: LoadedComponents<AnyProcessorDefinition>;
+  readonly exporters: LoadedComponents<AnyExporterDefinition>;
 }
 
 export function loadComponents(root: MapNode, registry: Registry, problems: ConfigProblem[]): ComponentSections {
   return {
-    receivers: loadSection(root, registry, 'receivers', problems) as LoadedComponents<ReceiverDefinition>,
-    processors: loadSection(root, registry, 'processors', problems) as LoadedComponents<ProcessorDefinition>,
-    exporters: loadSection(root, registry, 'exporters', problems) as LoadedComponents<ExporterDefinition>,
+    receivers: loadSection(root, registry, 'receivers', problems) as LoadedComponents<AnyReceiverDefinition>,
+    processors: loadSection(root, registry, 'processors', problems) as LoadedComponents<AnyProcessorDefinition>,
+    exporters: loadSection(root, registry, 'exporters', problems) as LoadedComponents<AnyExporterDefinition>,
   };
 }
 
@@ -71,7 +70,7 @@ function loadSection(
     if (definition.kind === 'receiver') checkMetrics(definition, body, path, problems);
     checkExposure(definition, body, path, problems);
     if (config === undefined) continue;
-    const loaded = { id, type, definition, config: config as LoadedComponent['config'], raw: toPlain(body), place };
+    const loaded = { id, type, definition, config, raw: toPlain(body), place };
     components.set(id, loaded);
   }
   return components;
@@ -93,7 +92,7 @@ function unknownType(registry: Registry, section: Section, id: string): Pick<Con
 }
 
 /** `metrics:` of a receiver names metrics and attributes that it has. */
-function checkMetrics(definition: ReceiverDefinition, body: Node, path: Path, problems: ConfigProblem[]): void {
+function checkMetrics(definition: AnyReceiverDefinition, body: Node, path: Path, problems: ConfigProblem[]): void {
   const metrics = nodeAt(body, ['metrics']);
   if (metrics?.kind !== 'map') return;
   const declared = new Map<string, MetricDefinition>();

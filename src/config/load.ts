@@ -1,6 +1,6 @@
 /** Loads a configuration: read, merge overlays, substitute, fill in the standard variables, validate. */
 import { statSync } from 'node:fs';
-import type { ExporterDefinition, ProcessorDefinition, ReceiverDefinition } from '../component.ts';
+import type { AnyExporterDefinition, AnyProcessorDefinition, AnyReceiverDefinition } from '../component.ts';
 import { ConfigError, type ConfigProblem } from '../errors.ts';
 import type { Attributes } from '../model/attributes.ts';
 import { loadAgent, type AgentSettings } from './agent_settings.ts';
@@ -37,9 +37,9 @@ export interface LoadOptions {
 export interface LoadedConfig {
   readonly agent: AgentSettings;
   readonly resource: { readonly attributes: Attributes };
-  readonly receivers: LoadedComponents<ReceiverDefinition>;
-  readonly processors: LoadedComponents<ProcessorDefinition>;
-  readonly exporters: LoadedComponents<ExporterDefinition>;
+  readonly receivers: LoadedComponents<AnyReceiverDefinition>;
+  readonly processors: LoadedComponents<AnyProcessorDefinition>;
+  readonly exporters: LoadedComponents<AnyExporterDefinition>;
   readonly pipelines: ReadonlyMap<string, LoadedPipeline>;
   readonly warnings: readonly ConfigProblem[];
   /** The files that were read, in the order in which they overlay each other. */

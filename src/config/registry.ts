@@ -1,6 +1,6 @@
 /** Which components there are, and what a configuration may hold at each path because of them. */
 import * as v from 'valibot';
-import type { ExporterDefinition, ProcessorDefinition, ReceiverDefinition } from '../component.ts';
+import type { AnyExporterDefinition, AnyProcessorDefinition, AnyReceiverDefinition } from '../component.ts';
 import { AGENT_SHAPE } from './agent_settings.ts';
 import { option, optional } from './options.ts';
 import { readShape, shapeAt, type ObjectShape, type Shape } from './shape.ts';
@@ -8,11 +8,11 @@ import type { Path } from './tree.ts';
 
 /** Every component of this agent: the three lists of `receivers/`, `processors/` and `exporters/`. */
 export interface Registry {
-  readonly receivers: readonly ReceiverDefinition[];
-  readonly processors: readonly ProcessorDefinition[];
-  readonly exporters: readonly ExporterDefinition[];
+  readonly receivers: readonly AnyReceiverDefinition[];
+  readonly processors: readonly AnyProcessorDefinition[];
+  readonly exporters: readonly AnyExporterDefinition[];
 }
-export type Definition = ReceiverDefinition | ProcessorDefinition | ExporterDefinition;
+export type Definition = AnyReceiverDefinition | AnyProcessorDefinition | AnyExporterDefinition;
 
 export const SECTIONS = ['receivers', 'processors', 'exporters'] as const;
 export type Section = (typeof SECTIONS)[number];
