@@ -1,0 +1,84 @@
+/** The totals of `/proc/stat`, which `system` and `processes` read; the lines of CPUs are read by `cpu`. */
+import { Cursor, key } from './bytes.ts';
+
+/** NaN where the kernel does not tell. */
+export interface KernelTotals {
+  /** Context switches since boot. */
+  readonly contextSwitches: number;
+  /** Interrupts serviced since boot, those without a number included. */
+  readonly interrupts: number;
+  /** Processes and threads created since boot. */
+  readonly forks: number;
+  /** Threads that run or wait for a CPU. */
+  readonly runnable: number;
+  /** Threads that wait for block I/O. */
+  readonly blocked: number;
+  /** By the order of {@link SOFTIRQS}; empty where the kernel does not tell. */
+  readonly softirqs: readonly number[];
+}
+
+/** In the order of `enum` in include/linux/interrupt.h, names as in `/proc/softirqs`. */
+export const SOFTIRQS = [
+  'hi',
+  'timer',
+  'net_tx',
+  'net_rx',
+  'block',
+  'irq_poll',
+  'tasklet',
+  'sched',
+  'hrtimer',
+  'rcu',
+] as const;
+
+const INTR = key('intr ');
+const CTXT = key('ctxt ');
+const PROCESSES = key('processes ');
+const PROCS_RUNNING = key('procs_running ');
+const PROCS_BLOCKED = key('procs_blocked ');
+const SOFTIRQ = key('softirq ');
+
+/**
+ * Reads the lines that follow those of the CPUs (Documentation/filesystems/proc.rst, 1.8):
+ * ```
+ * intr 756659 0 13 …            total, then each interrupt number
+ * ctxt 1905004
+ * processes 13458
+ * procs_running 2
+ * procs_blocked 0
+ * softirq 171409 0 26854 …      total, then each type
+ * ```
+ * @throws {SyntaxError} there is none of these lines
+ */
+export function parseKernelTotals(file: Uint8Array): KernelTotals {
+  const cursor = new Cursor(file);
+  const totals = {
+    contextSwitches: NaN,
+    interrupts: NaN,
+    forks: NaN,
+    runnable: NaN,
+    blocked: NaN,
+    softirqs: [] as number[],
+  };
+  let found = 0;
+  do {
+    if (cursor.take(CTXT)) totals.contextSwitches = cursor.number();
+    else if (cursor.take(INTR)) totals.interrupts = cursor.number();
+    else if (cursor.take(PROCESSES)) totals.forks = cursor.number();
+    else if (cursor.take(PROCS_RUNNING)) totals.runnable = cursor.number();
+    else if (cursor.take(PROCS_BLOCKED)) totals.blocked = cursor.number();
+    else if (cursor.take(SOFTIRQ)) totals.softirqs = parseSoftirqs(cursor);
+    else continue;
+    found++;
+  } while (cursor.nextLine());
+  if (found === 0) throw new SyntaxError(`Cannot parse /proc/stat: no line "ctxt", the last is ${cursor.quoteLine()}`);
+  return totals;
+}
+
+/** Types that a newer kernel may add at the end have no name here and are left out. */
+function parseSoftirqs(cursor: Cursor): number[] {
+  const counts: number[] = [];
+  cursor.number();
+  for (let type = 0; type < SOFTIRQS.length && !cursor.isAtLineEnd; type++) counts.push(cursor.number());
+  return counts;
+}
