@@ -6,10 +6,9 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createServe } from './api/http_server.ts';
 import { renderStatusPage } from './api/status_page.ts';
 import type { AgentFigures, Host, Serve } from './component.ts';
-import type { AgentSettings } from './config/agent_settings.ts';
+import type { LoadedConfig } from './config/load.ts';
 import { createHttpSender } from './delivery/http_sender.ts';
 import { buildGraph, type Graph, type GraphConfig, type GraphNode, type ReceiverNode, type Services } from './graph.ts';
-import type { Attributes } from './model/attributes.ts';
 import type { Resource } from './model/batch.ts';
 import { SCHEMA_URL } from './model/semconv.ts';
 import { createLoggerProvider } from './otel/logger.ts';
@@ -19,12 +18,11 @@ import { detectHostResource } from './procfs/host_resource.ts';
 import { createScheduler, systemClock } from './scheduler.ts';
 import type { Log } from './telemetry/log.ts';
 
-export interface AgentConfig {
-  readonly settings: AgentSettings;
-  /** Written in the configuration or the environment; they win over what is detected. */
-  readonly resource: Attributes;
-  readonly graph: Omit<GraphConfig, 'collectionInterval_ms'>;
-}
+/** What the agent is made from: a loaded configuration. */
+export type AgentConfig = Pick<
+  LoadedConfig,
+  'agent' | 'resource' | 'receivers' | 'processors' | 'exporters' | 'pipelines'
+>;
 
 export interface Agent {
   /** @throws {StartError} a component could not start that has `startup_error: fail` */
@@ -78,7 +76,7 @@ export function createAgent({ config: firstConfig, version, log, host: givenHost
 
   /** Everything that components are lent; made anew when the agent's own settings change. */
   function createServices(): Services {
-    host = givenHost ?? createHost({ rootPath: config.settings.root_path });
+    host = givenHost ?? createHost({ rootPath: config.agent.root_path });
     const resource = createResource(config, host, version);
     scheduler.stop();
     scheduler = createScheduler(String(resource.attributes['service.instance.id']));
@@ -105,8 +103,9 @@ export function createAgent({ config: firstConfig, version, log, host: givenHost
   }
 
   const graphConfig = (): GraphConfig => ({
-    ...config.graph,
-    collectionInterval_ms: config.settings.collection_interval,
+    ...config,
+    pipelines: [...config.pipelines.values()],
+    collectionInterval_ms: config.agent.collection_interval,
   });
 
   function figures(): AgentFigures {
@@ -117,7 +116,7 @@ export function createAgent({ config: firstConfig, version, log, host: givenHost
   /** Starts a node by its own rule for failures. */
   async function startNode(node: GraphNode, attempt = 0): Promise<void> {
     try {
-      await withinTime(node.instance.start?.(), config.settings.startup_timeout, `start within`);
+      await withinTime(node.instance.start?.(), config.agent.startup_timeout, `start within`);
     } catch (error) {
       setState(node, 'failed', messageOf(error));
       if (node.startupError === 'fail') throw new StartError(node.id, error);
@@ -177,7 +176,7 @@ export function createAgent({ config: firstConfig, version, log, host: givenHost
 
   /** Receivers first, then what they hand over is drained forward. */
   async function stopAll(nodes: readonly GraphNode[]): Promise<void> {
-    const end_ms = performance.now() + config.settings.shutdown_timeout;
+    const end_ms = performance.now() + config.agent.shutdown_timeout;
     const left_ms = (): number => Math.max(end_ms - performance.now(), 0);
     const of = (kind: GraphNode['kind']): GraphNode[] => nodes.filter((node) => node.kind === kind);
     await Promise.all(of('receiver').map((node) => stopNode(node, left_ms())));
@@ -202,8 +201,7 @@ export function createAgent({ config: firstConfig, version, log, host: givenHost
     },
     async reload(next) {
       const [before, beforeConfig, beforeServices] = [graph, config, services];
-      const isSame =
-        JSON.stringify([next.settings, next.resource]) === JSON.stringify([config.settings, config.resource]);
+      const isSame = JSON.stringify([next.agent, next.resource]) === JSON.stringify([config.agent, config.resource]);
       config = next;
       let after: Graph;
       try {
@@ -216,7 +214,7 @@ export function createAgent({ config: firstConfig, version, log, host: givenHost
       const changes = differencesBetween(before, after);
       // What goes gives up its ports first: its successor may want the same.
       const goingFirst = changes.stopped.filter((node) => node.kind === 'receiver' || isPull(node));
-      await Promise.all(goingFirst.map((node) => stopNode(node, config.settings.shutdown_timeout)));
+      await Promise.all(goingFirst.map((node) => stopNode(node, config.agent.shutdown_timeout)));
       try {
         graph = after;
         after.connect();
@@ -260,14 +258,14 @@ function listed(serve: Serve, addresses: Set<string>): Serve {
 }
 
 /** Who the telemetry is from: detected, overridden by what is configured. */
-function createResource({ settings, resource }: AgentConfig, host: Host, version: string): Resource {
+function createResource({ agent, resource }: AgentConfig, host: Host, version: string): Resource {
   const detected = detectHostResource(host);
   const attributes = {
     ...detected,
     'service.name': 'sonde',
     'service.version': version,
-    'service.instance.id': settings.instance_id ?? instanceIdOf(detected['host.id']),
-    ...resource,
+    'service.instance.id': agent.instance_id ?? instanceIdOf(detected['host.id']),
+    ...resource.attributes,
   };
   return { attributes, schemaUrl: SCHEMA_URL };
 }
