@@ -6,7 +6,7 @@ import type { BatchObservableResult, Logger, Meter, Observable } from '@opentele
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as v from 'valibot';
 import type { Batch, Entity, LogBatch, MetricBatch, Resource, Signal, TraceBatch } from './model/batch.ts';
-import { duration, option, optional, size } from './config/options.ts';
+import { duration, option, optional, positiveDuration, size } from './config/options.ts';
 import type { Host } from './procfs/host.ts';
 
 export type { BatchObservableResult, Host };
@@ -117,9 +117,9 @@ export interface ReceiverDefinition<E extends Entries = Entries, M = Readonly<Re
 
 /** Options that every receiver has. */
 const receiverOptions = {
-  collection_interval: optional(duration(), 'How often it collects; the agent’s interval if left out.'),
+  collection_interval: optional(positiveDuration(), 'How often it collects; the agent’s interval if left out.'),
   timeout: optional(
-    duration(),
+    positiveDuration(),
     'A collection that takes longer is given up and counted; the interval, at most 10s, if left out.',
   ),
   cardinality_limit: option(
@@ -319,7 +319,7 @@ const pullOptions = { startup_error: startupErrorOption() };
 /** Options that every push exporter has: the pipeline's, not the exporter's. */
 const pushOptions = {
   ...pullOptions,
-  timeout: option(duration(), 'A request that takes longer is given up and tried again.', '10s'),
+  timeout: option(positiveDuration(), 'A request that takes longer is given up and tried again.', '10s'),
   retry: option(
     v.strictObject({
       enabled: option(v.boolean(), 'Whether refused requests are tried again.', true),

@@ -34,8 +34,8 @@ export interface Place {
   readonly column: number;
   /** Characters that it spans. */
   readonly length?: number | undefined;
-  /** The line as written, secrets masked; there once the configuration was looked at as a whole. */
-  readonly text?: string | undefined;
+  /** The line as written, secrets masked, and which part of it is meant; there once a whole configuration was read. */
+  readonly frame?: { readonly text: string; readonly start: number; readonly length: number } | undefined;
 }
 
 /** One thing wrong with the configuration, for the person who wrote it. */

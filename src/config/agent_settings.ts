@@ -6,7 +6,7 @@ import convict from 'convict';
 import { isAbsolute } from 'node:path';
 import * as v from 'valibot';
 import type { ConfigProblem } from '../errors.ts';
-import { duration } from './options.ts';
+import { duration, positiveDuration } from './options.ts';
 import { describeAllowed, readShape, type ObjectShape, type Shape } from './shape.ts';
 import { suggestion } from './suggest.ts';
 import { formatPath, fromPlain, isNull, withValue, type MapNode, type Node, type Origin } from './tree.ts';
@@ -40,11 +40,6 @@ const absolutePath = v.pipe(
   v.check((path) => isAbsolute(path), 'an absolute path'),
 );
 
-const positiveDuration = v.pipe(
-  duration(),
-  v.check((time_ms) => time_ms > 0, 'a duration longer than 0'),
-);
-
 /** By dotted path under `agent`. */
 export const AGENT_SETTINGS: Readonly<Record<string, Setting>> = {
   root_path: {
@@ -59,7 +54,7 @@ export const AGENT_SETTINGS: Readonly<Record<string, Setting>> = {
     default: '15s',
     env: 'SONDE_COLLECTION_INTERVAL',
     arg: 'collection-interval',
-    schema: positiveDuration,
+    schema: positiveDuration(),
   },
   'log.level': {
     doc: 'The least important lines that the agent’s own log holds.',
@@ -87,7 +82,7 @@ export const AGENT_SETTINGS: Readonly<Record<string, Setting>> = {
     default: '30s',
     env: 'SONDE_STARTUP_TIMEOUT',
     arg: 'startup-timeout',
-    schema: positiveDuration,
+    schema: positiveDuration(),
   },
   data_dir: {
     doc: 'Folder for what must outlive the agent.',

@@ -1,4 +1,5 @@
 /** Reads the sections `receivers`, `processors` and `exporters`. */
+import * as v from 'valibot';
 import type {
   AnyExporterDefinition,
   MetricDefinition,
@@ -6,7 +7,7 @@ import type {
   AnyReceiverDefinition,
 } from '../component.ts';
 import type { ConfigProblem } from '../errors.ts';
-import { isLoopback } from './options.ts';
+import { hostPort, isLoopback } from './options.ts';
 import { findDefinition, SINGULAR, typeOfId, type Definition, type Registry, type Section } from './registry.ts';
 import { readShape, type Shape } from './shape.ts';
 import { collectorHint, suggestion } from './suggest.ts';
@@ -131,6 +132,8 @@ function checkExposure(definition: Definition, body: Node, path: Path, problems:
   for (const [below, node] of findListeners(readShape(definition.config), body, [])) {
     const endpoint = nodeAt(node, ['endpoint']);
     if (endpoint?.kind !== 'scalar' || typeof endpoint.value !== 'string' || isLoopback(endpoint.value)) continue;
+    // What is no address at all has been reported.
+    if (!v.is(hostPort(), endpoint.value)) continue;
     const insecure = nodeAt(node, ['insecure']);
     const isAllowed = insecure?.kind === 'scalar' && (insecure.value === true || insecure.value === 'true');
     const tls = nodeAt(node, ['tls']);

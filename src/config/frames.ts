@@ -4,7 +4,7 @@ import type { ConfigProblem, Place } from '../errors.ts';
 import type { Source } from './loaders.ts';
 import { shapeOfPath, type Registry } from './registry.ts';
 import type { Node, Path } from './tree.ts';
-import { isSensitive, isSensitiveName, REDACTED, withoutUserinfo } from './words.ts';
+import { isSensitive, isSensitiveName, REDACTED, USERINFO } from './words.ts';
 
 const MAX_WIDTH = 120;
 
@@ -27,9 +27,13 @@ function formatProblem(problem: ConfigProblem, { color = false, severity = 'erro
   const where = problem.place === undefined ? '' : `${paint('bold', formatPlace(problem.place))}: `;
   const kind = severity === 'warning' ? `${paint('yellow', 'warning')}: ` : '';
   const lines = [`${where}${kind}${onePrintableLine(problem.message)}`];
-  if (problem.place !== undefined) lines.push(...frame(problem.place, paint, severity === 'error' ? 'red' : 'yellow'));
+  if (problem.place !== undefined)
+    lines.push(...drawFrame(problem.place, paint, severity === 'error' ? 'red' : 'yellow'));
   if (problem.other !== undefined) {
-    lines.push(`  ${paint('dim', 'see also')} ${formatPlace(problem.other)}`, ...frame(problem.other, paint, 'cyan'));
+    lines.push(
+      `  ${paint('dim', 'see also')} ${formatPlace(problem.other)}`,
+      ...drawFrame(problem.other, paint, 'cyan'),
+    );
   }
   if (problem.hint !== undefined) lines.push(`  ${paint('cyan', 'hint:')} ${onePrintableLine(problem.hint)}`);
   return `${lines.join('\n')}\n`;
@@ -40,13 +44,13 @@ export function formatPlace({ file, line, column }: Place): string {
   return line === 0 ? file : `${file}:${line}:${column}`;
 }
 
-function frame({ line, column, length = 1, text }: Place, paint: Paint, color: 'red' | 'yellow' | 'cyan'): string[] {
-  if (text === undefined || line === 0) return [];
+function drawFrame({ line, frame }: Place, paint: Paint, color: 'red' | 'yellow' | 'cyan'): string[] {
+  if (frame === undefined) return [];
   // A long line is cut so that the fault stays in sight.
-  const from = column - 1 > MAX_WIDTH - 40 ? column - 41 : 0;
-  const shown = text.slice(from, from + MAX_WIDTH);
-  const start = column - 1 - from;
-  const width = Math.max(1, Math.min(length, shown.length - start));
+  const from = frame.start > MAX_WIDTH - 40 ? frame.start - 40 : 0;
+  const shown = frame.text.slice(from, from + MAX_WIDTH);
+  const start = frame.start - from;
+  const width = Math.max(1, Math.min(frame.length, shown.length - start));
   const gutter = String(line).length;
   return [
     `  ${paint('dim', `${line} |`)} ${printable(shown)}`,
@@ -75,7 +79,7 @@ export function attachLines(
   const withText = (place: Place | undefined): Place | undefined => {
     const line = place === undefined ? undefined : lines.get(place.file)?.[place.line - 1];
     if (place === undefined || line === undefined) return place;
-    return { ...place, ...line.shift(place.column, place.length ?? 1), text: line.text };
+    return { ...place, frame: { text: line.text, ...line.locate(place.column, place.length ?? 1) } };
   };
   const order = new Map(sources.map((source, at) => [source.file, at]));
   const rank = ({ place }: ConfigProblem): number => (place === undefined ? -1 : (order.get(place.file) ?? Infinity));
@@ -92,7 +96,7 @@ export function attachLines(
 interface MaskedLine {
   readonly text: string;
   /** Where a part of the line is after masking: what is masked is shorter or longer than it was. */
-  shift(column: number, length: number): { column: number; length: number };
+  locate(column: number, length: number): { start: number; length: number };
 }
 
 interface Span {
@@ -139,9 +143,9 @@ function markSecrets(node: Node, path: Path, registry: Registry, mark: (node: No
 }
 
 function maskLine(line: string, spans: readonly Span[]): MaskedLine {
-  const userinfo = [...line.matchAll(/(?<=\w:\/\/)[^/@\s]+(?=@)/g)].map(({ index, 0: text }) => ({
+  const userinfo = [...line.matchAll(USERINFO)].map(({ index, 0: part }) => ({
     start: index,
-    end: index + text.length,
+    end: index + part.length,
   }));
   const sorted = [...spans, ...userinfo].filter(({ start, end }) => end > start).sort((a, b) => a.start - b.start);
   let text = '';
@@ -154,15 +158,15 @@ function maskLine(line: string, spans: readonly Span[]): MaskedLine {
     text += REDACTED;
     at = span.end;
   }
-  text = withoutUserinfo(text + line.slice(at));
+  text += line.slice(at);
   return {
     text,
-    shift(column, length) {
+    locate(column, length) {
       const inside = moved.find(({ from }) => column - 1 >= from.start && column - 1 < from.end);
-      if (inside !== undefined) return { column: inside.to.start + 1, length: REDACTED.length };
+      if (inside !== undefined) return { start: inside.to.start, length: REDACTED.length };
       const before = moved.findLast(({ from }) => from.end <= column - 1);
       const offset = before === undefined ? 0 : before.to.end - before.from.end;
-      return { column: column + offset, length };
+      return { start: column - 1 + offset, length };
     },
   };
 }

@@ -48,7 +48,8 @@ function parseJson(text: string, file: string): ParsedSource {
 
 function jsonProblem(error: SyntaxError, text: string, file: string): ConfigProblem {
   // V8: `Expected ',' or '}' after property value in JSON at position 12 (line 1 column 13)`
-  const position = Number(/at position (\d+)/.exec(error.message)?.[1] ?? text.length);
+  const isCut = error.message.includes('end of JSON input');
+  const position = Number(/at position (\d+)/.exec(error.message)?.[1] ?? (isCut ? text.trimEnd().length : 0));
   const before = text.slice(0, position).split('\n');
   return {
     message: `Cannot read ${file}: this is not JSON`,

@@ -52,7 +52,7 @@ function merge(base: Node, over: Node, path: Path, problems: ConfigProblem[]): N
 function join(base: Node, over: Node, path: Path, problems: ConfigProblem[]): Node {
   const isJoinable = over.kind === 'list' && (base.kind === 'list' || isNull(base));
   if (!isJoinable) {
-    const found = over.kind === 'list' ? `what stands below is a ${words[base.kind]}` : `it is a ${words[over.kind]}`;
+    const found = over.kind === 'list' ? `there is a ${words[base.kind]}` : `it is a ${words[over.kind]}`;
     problems.push({
       message: `Cannot ${over.mode} to ${formatPath(path)}: ${found}, not a list`,
       path: formatPath(path),

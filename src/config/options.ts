@@ -42,6 +42,14 @@ export function duration() {
   );
 }
 
+/** A {@link duration} of which 0 makes no sense, as an interval. */
+export function positiveDuration() {
+  return v.pipe(
+    duration(),
+    v.check((time_ms) => time_ms > 0, 'a duration longer than 0'),
+  );
+}
+
 const SIZE_UNITS: Record<string, number> = {
   B: 1,
   kB: 1e3,

@@ -51,7 +51,6 @@ export class Variables {
     const warning = {
       message: `Cannot use ${name}: ${reason}`,
       path: '',
-      place: originOf(name),
       hint: 'it is ignored',
     };
     if (!this.#warnings.some(({ message }) => message === warning.message)) this.#warnings.push(warning);

@@ -89,7 +89,7 @@ export function parseSet(text: string, problems: ConfigProblem[]): Node | undefi
   }
   const file = `argument --set ${match[1]}`;
   const parsed = parseYaml(match[2]!, file);
-  problems.push(...parsed.problems.map((problem) => ({ ...problem, place: { file, line: 0, column: 0 } })));
+  problems.push(...parsed.problems.map(({ message, hint }) => ({ message, path: '', hint })));
   if (parsed.problems.length > 0) return undefined;
   const origin: Origin = { file, line: 0, column: 0 };
   const value = parsed.root ?? { kind: 'scalar', value: null, origin, source: '' };

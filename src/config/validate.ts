@@ -111,9 +111,9 @@ class Check {
       for (const sub of deeper) this.#explain(sub, path);
       return;
     }
-    const shape = shapeAt(this.#shape, path);
+    const shape = shapeOf(this.#shape, this.#node, path);
     if (issue.expected === 'never' && issue.type === 'strict_object') {
-      const parent = shapeAt(this.#shape, path.slice(0, -1));
+      const parent = shapeOf(this.#shape, this.#node, path.slice(0, -1));
       this.#unknownKey(String(path.at(-1)), keysIn(parent), path);
     } else if (node === undefined || isNull(node)) {
       this.#missing(path, shape, issue);
@@ -153,13 +153,45 @@ class Check {
       message: `Cannot use ${full}: found ${describeFound(node, isSecret)}, ${verdict}`,
       path: full,
       place: placeOf(this.#node, path, 'value'),
-      hint: mismatchHint(node, shapeAt(this.#shape, path), isSecret),
+      hint: mismatchHint(node, shapeOf(this.#shape, this.#node, path), isSecret),
     });
   }
 }
 
 function keysOf(issue: v.BaseIssue<unknown>): (string | number)[] {
   return issue.path?.map(({ key }) => (typeof key === 'number' ? key : String(key))) ?? [];
+}
+
+/** The shape at `path`, where a union branches that of the choices which the node can be. */
+function shapeOf(shape: Shape, node: Node | undefined, path: Path): Shape | undefined {
+  if (shape.kind === 'union') {
+    const choices = shape.choices.filter((choice) => isPossible(choice, node));
+    const possible = choices.length === 0 ? shape.choices : choices;
+    if (path.length === 0) return possible.length === 1 ? possible[0] : { ...shape, choices: possible };
+    return joined(possible.map((choice) => shapeOf(choice, node, path)).filter((found) => found !== undefined));
+  }
+  const [first, ...rest] = path;
+  if (first === undefined) return shape;
+  const child = shapeAt(shape, [first]);
+  return child === undefined ? undefined : shapeOf(child, nodeAt(node, [first]), rest);
+}
+
+/** Whether every key that can have one value only, as `action: insert`, has that value. */
+function isPossible(shape: Shape, node: Node | undefined): boolean {
+  if (shape.kind !== 'object' || node?.kind !== 'map') return shape.kind !== 'object' && node?.kind !== 'map';
+  return [...shape.entries].every(([key, entry]) => {
+    if (entry.kind !== 'choice' || entry.values.length !== 1) return true;
+    const written = node.entries.get(key)?.value;
+    return written?.kind === 'scalar' && written.value === entry.values[0];
+  });
+}
+
+/** Words that tell choices apart become one option with all of them. */
+function joined(shapes: readonly Shape[]): Shape | undefined {
+  const [first] = shapes;
+  if (first?.kind !== 'choice' || shapes.length === 1) return first;
+  const values = shapes.flatMap((shape) => (shape.kind === 'choice' ? shape.values : []));
+  return { ...first, about: '', values: [...new Set(values)] };
 }
 
 function keysIn(shape: Shape | undefined): string[] {

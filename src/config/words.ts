@@ -29,6 +29,8 @@ export function isSensitive(node: ScalarNode, path: Path, shape: (path: Path) =>
   for (let length = 1; length <= path.length; length++) {
     const name = path[length - 1]!;
     if (typeof name === 'string' && isSensitiveName(name)) return true;
+    // Something else where a secret belongs, as a list of them.
+    if (shape(path.slice(0, length))?.format === 'secret') return true;
     const parent = shape(path.slice(0, length - 1));
     if (typeof name !== 'string' || parent?.kind !== 'object' || parent.entries.has(name)) continue;
     const meant = nearest(name, parent.entries.keys());
@@ -54,7 +56,10 @@ export function quote(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(short) : short;
 }
 
+/** What a URL says of user and password: `user:password` in `https://user:password@host/`. */
+export const USERINFO = /(?<=\w:\/\/)[^/@\s]+(?=@)|[^\s/:@"']+:[^\s/@"']+(?=@)/g;
+
 /** `https://user:password@host/` → `https://[REDACTED]@host/`. */
 export function withoutUserinfo(text: string): string {
-  return text.replace(/(\w:\/\/)[^/@\s]+@/g, `$1${REDACTED}@`);
+  return text.replace(USERINFO, REDACTED);
 }

@@ -31,7 +31,9 @@ export function explainYamlError(
   const lineStart = text.lastIndexOf('\n', at - 1) + 1;
   const isLineEnd = text[at] === '\n' && at > 0;
   const line = text.slice(0, at).split('\n').length;
-  const found = Object.hasOwn(SENTENCES, code) ? SENTENCES[code]! : message.replace(/[.:]?\s*".*$/s, '');
+  const isOpen = code === 'BAD_INDENT' && message.startsWith('Flow');
+  const known = isOpen ? 'MISSING_CHAR' : code;
+  const found = Object.hasOwn(SENTENCES, known) ? SENTENCES[known]! : message.replace(/[.:]?\s*".*$/s, '');
   return {
     message: `Cannot read ${file}: ${found}`,
     path: '',
