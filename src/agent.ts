@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createServe } from './api/http_server.ts';
-import { renderStatusPage } from './api/status_page.ts';
+import { createStatusPage } from './api/status_page.ts';
 import type { AgentFigures, Host, Serve } from './component.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { createHttpSender } from './delivery/http_sender.ts';
@@ -91,7 +91,7 @@ export function createAgent({ config: firstConfig, version, log, host: givenHost
       serve: listed(
         createServe({
           log: log.forComponent('http'),
-          page: () => renderStatusPage(figures(), { version, hostName: String(resource.attributes['host.name']) }),
+          page: createStatusPage({ figures, version, hostName: String(resource.attributes['host.name']) }),
         }),
         addresses,
       ),

@@ -12,7 +12,6 @@
 import {
   ValueType,
   type Attributes as ApiAttributes,
-  type BatchObservableCallback,
   type BatchObservableResult,
   type Counter,
   type Gauge,
@@ -68,7 +67,7 @@ const DEFAULT_CARDINALITY_LIMIT = 10_000;
 export class ObservableMeter implements Meter {
   readonly #options: MeterOptions;
   readonly #instruments: Instrument[] = [];
-  readonly #callbacks = new Set<CollectCallback | BatchObservableCallback>();
+  readonly #callbacks = new Set<CollectCallback>();
   #sequence = new Sequence();
   #generation = 0;
   /** Time of the collection before; undefined before the first. */
@@ -121,10 +120,10 @@ export class ObservableMeter implements Meter {
     return this.#synchronous().createHistogram(name, options);
   }
 
-  addBatchObservableCallback(callback: BatchObservableCallback | CollectCallback, _observables?: Observable[]): void {
+  addBatchObservableCallback(callback: CollectCallback, _observables?: Observable[]): void {
     this.#callbacks.add(callback);
   }
-  removeBatchObservableCallback(callback: BatchObservableCallback, _observables?: Observable[]): void {
+  removeBatchObservableCallback(callback: CollectCallback, _observables?: Observable[]): void {
     this.#callbacks.delete(callback);
   }
 
