@@ -6,10 +6,10 @@ import type {
   MetricDefinition,
   Receiver,
   ReceiverContext,
-  ReceiverDefinition,
+  AnyReceiverDefinition,
 } from '../../src/component.ts';
 import { attributesKey } from '../../src/model/attributes.ts';
-import type { Batch, MetricBatch, Resource } from '../../src/model/batch.ts';
+import { type Batch, type MetricBatch, NO_RECORDED_VALUE, type Resource, type Series } from '../../src/model/batch.ts';
 import type { Instrument, MetricView } from '../../src/otel/instrument.ts';
 import { ObservableMeter } from '../../src/otel/meter.ts';
 import { createHost, type Host } from '../../src/procfs/host.ts';
@@ -53,7 +53,7 @@ const SCOPE = { name: 'test', version: '0', attributes: {}, schemaUrl: '' };
 const NO_FIGURES: AgentFigures = { startTime: 0n, components: [], pipelines: [] };
 
 /** Creates and starts a receiver on the machine below `rootPath`. */
-export async function runReceiver(definition: ReceiverDefinition, options: RunOptions = {}): Promise<ReceiverRun> {
+export async function runReceiver(definition: AnyReceiverDefinition, options: RunOptions = {}): Promise<ReceiverRun> {
   const { rootPath = '/', platform = 'linux', everything = false } = options;
   const host: Host = { ...createHost({ rootPath, platform }), ...options.host };
   const config = v.parse(definition.config, options.config ?? {}) as Record<string, unknown>;
@@ -131,7 +131,7 @@ export async function runReceiver(definition: ReceiverDefinition, options: RunOp
 
 /** The batches of one collection of a receiver. */
 export async function collectReceiver(
-  definition: ReceiverDefinition,
+  definition: AnyReceiverDefinition,
   options: RunOptions = {},
 ): Promise<readonly MetricBatch[]> {
   const run = await runReceiver(definition, options);
@@ -142,28 +142,31 @@ export async function collectReceiver(
   }
 }
 
-/** A line `name{key="value",…} 12 By counter` for each row, sorted. */
+/** A line `name{key="value",…} 12 By counter int` for each row, sorted. */
 export function renderBatches(batches: readonly MetricBatch[]): string {
   const lines: string[] = [];
   for (const { series, values, flags } of batches) {
-    series.forEach(({ metric, attributes }, row) => {
-      const labels = attributesKey(attributes).replaceAll('":', '"=').slice(0, -1);
-      const kind = metric.kind === 'sum' ? (metric.isMonotonic ? 'counter' : 'updowncounter') : metric.kind;
-      const value = flags?.[row] === 1 ? 'ended' : values[row];
-      lines.push(`${metric.name}{${labels}} ${value} ${metric.unit} ${kind} ${metric.valueType}\n`);
+    series.forEach((one, row) => {
+      const { kind, isMonotonic, unit, valueType } = one.metric;
+      const instrument = kind !== 'sum' ? kind : isMonotonic ? 'counter' : 'updowncounter';
+      const value = flags?.[row] === NO_RECORDED_VALUE ? 'ended' : values[row];
+      lines.push(`${describeSeries(one)} ${value} ${unit} ${instrument} ${valueType}\n`);
     });
   }
   return lines.sort().join('');
 }
 
-/** Values by `name{key="value",…}`, as in {@link renderBatches}. */
+/** Values by `name{key="value",…}`; NaN for a series that ended. */
 export function valuesOf(batches: readonly MetricBatch[]): Record<string, number> {
-  const values: Record<string, number> = {};
-  for (const line of renderBatches(batches).split('\n').slice(0, -1)) {
-    const end = line.lastIndexOf('} ') + 1;
-    values[line.slice(0, end)] = Number(line.slice(end + 1).split(' ')[0]);
+  const byName: Record<string, number> = {};
+  for (const { series, values } of batches) {
+    series.forEach((one, row) => (byName[describeSeries(one)] = values[row]));
   }
-  return values;
+  return byName;
+}
+
+function describeSeries({ metric, attributes }: Series): string {
+  return `${metric.name}{${attributesKey(attributes).replaceAll('":', '"=').slice(0, -1)}}`;
 }
 
 function bootTimeOf(host: Host): bigint {
@@ -176,7 +179,7 @@ function bootTimeOf(host: Host): bigint {
 }
 
 function viewsOf(
-  definition: ReceiverDefinition,
+  definition: AnyReceiverDefinition,
   written: Record<string, MetricView>,
   everything: boolean,
 ): Map<string, MetricView> {
