@@ -1,7 +1,21 @@
 /** All processors there are, in alphabetical order. */
 import type { AnyProcessorDefinition } from '../src/component.ts';
 import attributes from './attributes.ts';
+import batch from './batch.ts';
+import cumulativetodelta from './cumulativetodelta.ts';
+import deltatorate from './deltatorate.ts';
 import filter from './filter.ts';
+import memoryLimiter from './memory_limiter.ts';
 import resource from './resource.ts';
+import resourcedetection from './resourcedetection/index.ts';
 
-export const processors: readonly AnyProcessorDefinition[] = [attributes, filter, resource];
+export const processors: readonly AnyProcessorDefinition[] = [
+  attributes,
+  batch,
+  cumulativetodelta,
+  deltatorate,
+  filter,
+  memoryLimiter,
+  resource,
+  resourcedetection,
+];

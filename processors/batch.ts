@@ -1,0 +1,164 @@
+/** Merges batches into larger ones. */
+import * as v from 'valibot';
+import { defineProcessor } from '../src/component.ts';
+import { duration, option } from '../src/config/options.ts';
+import type { Batch, LogBatch, MetricBatch, Signal, TraceBatch } from '../src/model/batch.ts';
+import type { Layout } from '../src/model/layout.ts';
+import { lazyLogBatch, lazyMetricBatch } from '../src/model/otlp/lazy_batch.ts';
+import { splitRequest } from '../src/model/otlp/requests.ts';
+import { concatenate, selectRows } from '../src/model/select.ts';
+
+const itemCount = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+export default defineProcessor({
+  type: 'batch',
+  about:
+    'Merges batches until there are enough items or the time is over, and hands them on as one. Whoever hands over a ' +
+    'batch waits until the merged one was taken, so a refusal reaches the sender; it then tries the whole batch again. ' +
+    'Collections for a scrape pass at once and alone.',
+  signals: ['metrics', 'logs', 'traces'],
+  config: v.strictObject({
+    send_batch_size: option(
+      itemCount,
+      'So many points, records or spans are handed on without waiting longer; 0 is any.',
+      8192,
+    ),
+    send_batch_max_size: option(itemCount, 'A merged batch with more is handed on in parts; 0 is no limit.', 0),
+    timeout: option(duration(), 'After this a merged batch is handed on, however small; 0 is at once.', '200ms'),
+  }),
+  create({ id, config, next }) {
+    const { send_batch_size: size, send_batch_max_size: maxSize, timeout } = config;
+    if (maxSize > 0 && maxSize < size) {
+      throw new RangeError(
+        `Cannot create "${id}": send_batch_max_size ${maxSize} is less than send_batch_size ${size}`,
+      );
+    }
+    const lots = new Map<string, Lot>();
+    const combine = createLayouts();
+    /** What was handed on before: the next merged batch waits for it, so that order is kept. */
+    let last: Promise<unknown> = Promise.resolve();
+
+    function lotOf(key: string): Lot {
+      let lot = lots.get(key);
+      if (lot === undefined) lots.set(key, (lot = { batches: [], count: 0, ...Promise.withResolvers<void>() }));
+      if (lot.timer === undefined && timeout > 0) lot.timer = setTimeout(() => flush(key), timeout);
+      return lot;
+    }
+
+    function flush(key: string): void {
+      const lot = lots.get(key);
+      if (lot === undefined) return;
+      lots.delete(key);
+      clearTimeout(lot.timer);
+      const sent = last.then(() => hand(lot.batches));
+      // A refusal is for those whose batches are in it, not for the next ones.
+      last = sent.catch(() => undefined);
+      sent.then(lot.resolve, lot.reject);
+    }
+
+    async function hand(batches: readonly Batch[]): Promise<void> {
+      for (const part of split(merge(batches, combine), maxSize)) await next.consume(part);
+    }
+
+    return {
+      consume(batch) {
+        if (batch.signal === 'metrics' && batch.collection?.onDemand === true) return next.consume(batch);
+        // Encoded batches are merged without decoding, so they are kept apart from those in columns.
+        const key = batch.otlp === undefined ? batch.signal : `${batch.signal} encoded`;
+        const lot = lotOf(key);
+        lot.batches.push(batch);
+        lot.count += batch.count;
+        if (timeout === 0 || lot.count >= size) flush(key);
+        return lot.promise;
+      },
+      async stop() {
+        for (const key of lots.keys()) flush(key);
+        await last;
+      },
+    };
+  },
+});
+
+/** Batches that will be handed on as one; `promise` is theirs all. */
+interface Lot extends PromiseWithResolvers<void> {
+  readonly batches: Batch[];
+  count: number;
+  timer?: NodeJS.Timeout;
+}
+
+/** One batch of what is in all, which are of one signal, and either all encoded or none. */
+function merge(batches: readonly Batch[], combine: (layouts: readonly Layout[]) => Layout): Batch {
+  const first = batches[0]!;
+  if (batches.length === 1) return first;
+  if (batches.every((batch) => batch.otlp !== undefined)) return mergeEncoded(first.signal, batches);
+  if (first.signal === 'logs') {
+    const records = (batches as readonly LogBatch[]).flatMap((batch) => batch.records);
+    return { signal: 'logs', count: records.length, records };
+  }
+  const metrics = batches as readonly MetricBatch[];
+  return concatenate(metrics, combine(metrics.map(({ series }) => series)));
+}
+
+/** Export requests, one behind the other, are the request of all that is in them: their fields are repeated. */
+function mergeEncoded(signal: Signal, batches: readonly Batch[]): Batch {
+  const otlp = Buffer.concat(batches.map((batch) => batch.otlp!));
+  const count = batches.reduce((sum, batch) => sum + batch.count, 0);
+  if (signal === 'metrics') return lazyMetricBatch(otlp, count);
+  return signal === 'logs' ? lazyLogBatch(otlp, count) : { signal, count, otlp };
+}
+
+/** Parts of at most `maxSize` items, in order. */
+function split(batch: Batch, maxSize: number): readonly Batch[] {
+  if (maxSize === 0 || batch.count <= maxSize) return [batch];
+  if (batch.otlp !== undefined) return splitEncoded(batch.signal, batch.otlp, maxSize);
+  const parts: Batch[] = [];
+  for (let from = 0; from < batch.count; from += maxSize) {
+    parts.push(slice(batch as MetricBatch | LogBatch, from, Math.min(from + maxSize, batch.count)));
+  }
+  return parts;
+}
+
+function slice(batch: MetricBatch | LogBatch, from: number, to: number): Batch {
+  if (batch.signal === 'logs') {
+    return { signal: 'logs', count: to - from, records: batch.records.slice(from, to) };
+  }
+  const rows = Uint32Array.from({ length: to - from }, (_, index) => from + index);
+  const { collection: _, ...part } = selectRows(batch, rows, batch.series.slice(from, to));
+  return part;
+}
+
+/** In halves of halves, because that needs no decoding. */
+function splitEncoded(signal: Signal, bytes: Uint8Array, maxSize: number): Batch[] {
+  return splitRequest(bytes, signal).flatMap(({ body, count }): Batch[] => {
+    if (count > maxSize) return splitEncoded(signal, body, maxSize);
+    if (signal === 'metrics') return [lazyMetricBatch(body, count)];
+    return signal === 'logs' ? [lazyLogBatch(body, count)] : [{ signal, count, otlp: body } satisfies TraceBatch];
+  });
+}
+
+/** Sequences of layouts whose combination is kept: receivers that collect at one time may come in any order. */
+const MAX_SEQUENCES = 64;
+
+/** Hands over the same combined layout for the same sequence of layouts, so that encoders find what they derived. */
+function createLayouts(): (layouts: readonly Layout[]) => Layout {
+  interface Step {
+    readonly next: WeakMap<Layout, Step>;
+    combined?: Layout;
+  }
+  let root: Step = { next: new WeakMap() };
+  let sequences = 0;
+  return (layouts) => {
+    let step = root;
+    for (const layout of layouts) {
+      let following = step.next.get(layout);
+      if (following === undefined) step.next.set(layout, (following = { next: new WeakMap() }));
+      step = following;
+    }
+    if (step.combined !== undefined) return step.combined;
+    if (++sequences > MAX_SEQUENCES) {
+      root = { next: new WeakMap() };
+      sequences = 0;
+    }
+    return (step.combined = layouts.flat());
+  };
+}
