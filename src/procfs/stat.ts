@@ -71,7 +71,9 @@ export function parseKernelTotals(file: Uint8Array): KernelTotals {
     else continue;
     found++;
   } while (cursor.nextLine());
-  if (found === 0) throw new SyntaxError(`Cannot parse /proc/stat: no line "ctxt", the last is ${cursor.quoteLine()}`);
+  if (found === 0) {
+    throw new SyntaxError(`Cannot parse /proc/stat: no line "ctxt" after ${new Cursor(file).quoteLine()}`);
+  }
   return totals;
 }
 
