@@ -23,6 +23,11 @@ export interface Log {
   listen(listener: (entry: LogEntry) => void): () => void;
 }
 
+/** A log whose settings can change while components hold it. */
+export interface AdjustableLog extends Log {
+  adjust(options: Pick<LogOptions, 'level' | 'format'>): void;
+}
+
 const LEVELS: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 
 export interface LogOptions {
@@ -33,10 +38,11 @@ export interface LogOptions {
   readonly now?: () => number;
 }
 
-export function createLog({ level, format, hasColor, write, now = Date.now }: LogOptions): Log {
-  const threshold = LEVELS[level];
+export function createLog({ level, format, hasColor, write, now = Date.now }: LogOptions): AdjustableLog {
+  const renderers = { text: (entry: LogEntry) => asText(entry, hasColor), logfmt: asLogfmt, json: asJson };
+  let threshold = LEVELS[level];
+  let render = renderers[format];
   const listeners = new Set<(entry: LogEntry) => void>();
-  const render = { text: (entry: LogEntry) => asText(entry, hasColor), logfmt: asLogfmt, json: asJson }[format];
 
   function say(level: LogLevel, message: string, fields: LogFields = {}): void {
     if (LEVELS[level] < threshold) return;
@@ -50,6 +56,10 @@ export function createLog({ level, format, hasColor, write, now = Date.now }: Lo
     info: (message, fields) => say('info', message, fields),
     warn: (message, fields) => say('warn', message, fields),
     error: (message, fields) => say('error', message, fields),
+    adjust(options) {
+      threshold = LEVELS[options.level];
+      render = renderers[options.format];
+    },
     listen(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

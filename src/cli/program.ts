@@ -1,0 +1,323 @@
+/** The commands of `sonde` and their options. What they do is loaded when one of them runs, so that help is quick. */
+import { Command, CommanderError, Option } from 'commander';
+import { VERSION } from '../model/version.ts';
+import { AGENT_OPTIONS } from './agent_options.ts';
+import { EXIT_CODES, EXIT_CODES_HELP } from './exit_codes.ts';
+import type { Lifetime } from './run.ts';
+import { painter, type Terminal } from './terminal.ts';
+
+export interface CommandLine {
+  readonly terminal: Terminal;
+  readonly env: NodeJS.ProcessEnv;
+  readonly lifetime: Lifetime;
+}
+
+/**
+ * Does what the arguments say.
+ * @param args without the program's name
+ * @returns the exit code
+ */
+export async function runCommandLine(args: readonly string[], commandLine: CommandLine): Promise<number> {
+  let exitCode: number = EXIT_CODES.ok;
+  const program = createProgram(commandLine, (code) => {
+    exitCode = code;
+  });
+  if (args.length === 0) {
+    program.outputHelp();
+    return EXIT_CODES.ok;
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? EXIT_CODES.ok : EXIT_CODES.usage;
+  }
+  return exitCode;
+}
+
+/** @param finish told the exit code of the command that ran */
+export function createProgram(commandLine: CommandLine, finish: (exitCode: number) => void): Command {
+  const { terminal } = commandLine;
+  const program = new Command('sonde')
+    .description('Measures this machine and delivers the result: an OpenTelemetry-native telemetry agent.')
+    .version(`sonde ${VERSION}`, '-V, --version', 'Print the version')
+    .helpOption('-h, --help', 'Print help')
+    .helpCommand('help [command]', 'Print help for a command')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.print(text),
+      writeErr: (text) => terminal.complain(text),
+      getOutHelpWidth: () => terminal.columns ?? 100,
+      getErrHelpWidth: () => terminal.columns ?? 100,
+      getOutHasColors: () => terminal.hasColor,
+      getErrHasColors: () => terminal.hasErrorColor,
+      outputError: (text, write) => write(painter({ hasColor: terminal.hasErrorColor })('red', text)),
+    })
+    .configureHelp({ styleTitle: (text) => painter({ hasColor: true })('bold', text), showGlobalOptions: false })
+    .addHelpText(
+      'after',
+      examples([
+        ['sonde run', 'Measure this machine; metrics at http://127.0.0.1:9464/metrics'],
+        ['sonde check', 'See what this machine lets it collect'],
+        ['OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 sonde run', 'Also send everything there'],
+        ['sonde describe memory', 'See options and metrics of a component'],
+      ]) + `\n${EXIT_CODES_HELP}\n`,
+    );
+  addRun(program, commandLine, finish);
+  addValidate(program, commandLine, finish);
+  addCheck(program, commandLine, finish);
+  addComponents(program, commandLine, finish);
+  addDescribe(program, commandLine, finish);
+  addConfig(program, commandLine, finish);
+  pointToHelp(program, 'sonde');
+  return program;
+}
+
+/** After a wrong command line, where to read on. */
+function pointToHelp(command: Command, name: string): void {
+  command.showHelpAfterError(`Try "${name} --help".`);
+  for (const below of command.commands) pointToHelp(below, `${name} ${below.name()}`);
+}
+
+/** How a command says with which exit code it ended. */
+type Finish = (exitCode: number) => void;
+
+/** Which configuration a command is about, as `--config`, `--env`, `--set` and the agent's own options say. */
+export interface Selection {
+  readonly config?: readonly string[];
+  readonly env?: string;
+  readonly set?: readonly string[];
+  /** The agent's own settings, by the camel-cased name of their options. */
+  readonly [agentOption: string]: unknown;
+}
+
+function addRun(program: Command, { terminal, env, lifetime }: CommandLine, finish: Finish): void {
+  const command = program
+    .command('run')
+    .summary('Run the agent until it is told to stop')
+    .description(
+      'Runs the agent. SIGTERM and SIGINT (Ctrl+C) hand over what is under way, then end it; a second one ends it at once. ' +
+        'SIGHUP loads the configuration again and restarts only what changed; with an error in it the old one runs on.',
+    );
+  addSelection(command)
+    .addHelpText(
+      'after',
+      examples([
+        ['sonde run', 'The default configuration'],
+        ['sonde run --env production', 'With the overlay production.yaml beside it'],
+        ['sonde run -c sonde.yaml -c site.yaml', 'Two files; the second wins'],
+        ['sonde run --set exporters.prometheus.endpoint=127.0.0.1:9100', 'One option set here'],
+        ['sonde run --collection-interval 5s --log-level debug', 'Settings of the agent itself'],
+      ]) + `\n${EXIT_CODES_HELP}\n`,
+    )
+    .action(async (selection: Selection) => {
+      const { run } = await import('./run.ts');
+      finish(await run(selection, { terminal, env, lifetime }));
+    });
+}
+
+function addValidate(program: Command, { terminal, env }: CommandLine, finish: Finish): void {
+  const command = program
+    .command('validate')
+    .summary('Check a configuration without running it')
+    .description(
+      'Checks a configuration in three passes: its schema, the graph of its components, and the environment (files ' +
+        'readable, ports free, permissions). Reports everything that is wrong, not only the first thing.',
+    )
+    .argument('[files...]', 'configuration files, as with --config');
+  addSelection(command)
+    .option('--no-environment', 'leave out the third pass, as on another machine than the one that will run it')
+    .option('--json', 'print the findings as JSON')
+    .addHelpText(
+      'after',
+      examples([
+        ['sonde validate', 'The configuration that "sonde run" would use'],
+        ['sonde validate site.yaml --no-environment', 'In CI: what does not depend on the machine'],
+        ['sonde validate --env production --json | jq .problems', 'For a machine to read'],
+      ]) + '\nExits with 78 if anything is wrong; warnings alone do not matter.\n',
+    )
+    .action(async (files: string[], options: Selection & { environment: boolean; json?: true }) => {
+      const { validate } = await import('./validate.ts');
+      const selection = { ...options, config: [...(options.config ?? []), ...files] };
+      finish(await validate(selection, { terminal, env }));
+    });
+}
+
+function addCheck(program: Command, { terminal, env }: CommandLine, finish: Finish): void {
+  program
+    .command('check')
+    .summary('See what this machine lets it collect')
+    .description(
+      'Runs each receiver on this machine, with its default options, and says what it collects: how many series, how ' +
+        'long a collection takes, and which right or file is missing for the rest.',
+    )
+    .argument('[receivers...]', 'only these; all if left out')
+    .option('--root-path <dir>', 'where the file system of the measured machine begins, as /hostfs in a container')
+    .option('--values', 'also print every value')
+    .option('--json', 'print the findings as JSON')
+    .addHelpText(
+      'after',
+      examples([
+        ['sonde check', 'Everything'],
+        ['sonde check memory --values', 'What one receiver measures right now'],
+        ['sudo sonde check', 'What root could collect'],
+      ]) + '\nExits with 1 if nothing can be collected.\n',
+    )
+    .action(async (names: string[], options: { rootPath?: string; values?: true; json?: true }) => {
+      const { check } = await import('./check.ts');
+      const { registry } = await import('./registry.ts');
+      finish(await check({ names, ...options }, { terminal, env, registry }));
+    });
+}
+
+function addComponents(program: Command, { terminal }: CommandLine, finish: Finish): void {
+  program
+    .command('components')
+    .summary('List the receivers, processors and exporters')
+    .description('Lists every receiver, processor and exporter of this version.')
+    .option('--json', 'print the list as JSON')
+    .addHelpText(
+      'after',
+      examples([
+        ['sonde components', 'All there are'],
+        ["sonde components --json | jq -r '.[].type'", 'Only their names'],
+      ]),
+    )
+    .action(async (options: { json?: true }) => {
+      const { listComponents } = await import('./describe.ts');
+      const { registry } = await import('./registry.ts');
+      finish(listComponents(options, { terminal, registry }));
+    });
+}
+
+function addDescribe(program: Command, { terminal }: CommandLine, finish: Finish): void {
+  program
+    .command('describe')
+    .summary('Show the options and metrics of a component')
+    .description('Shows what a component does: its options with their defaults, its metrics, the permissions it needs.')
+    .argument('<name>', 'a type such as memory or exporter/otlp, or the name of a metric')
+    .option('--json', 'print the description as JSON')
+    .addHelpText(
+      'after',
+      examples([
+        ['sonde describe memory', 'A receiver'],
+        ['sonde describe exporter/otlp', 'Where a receiver has the same name'],
+        ['sonde describe system.cpu.time', 'The receiver that has this metric'],
+      ]),
+    )
+    .action(async (name: string, options: { json?: true }) => {
+      const { describe } = await import('./describe.ts');
+      const { registry } = await import('./registry.ts');
+      finish(describe(name, options, { terminal, registry }));
+    });
+}
+
+function addConfig(program: Command, { terminal, env }: CommandLine, finish: Finish): void {
+  const config = program
+    .command('config')
+    .summary('Show, compare and document configurations')
+    .description('Shows, compares and documents configurations.')
+    .helpCommand(false)
+    .addHelpText(
+      'after',
+      examples([
+        ['sonde config show --origin', 'The configuration in effect, and where each value came from'],
+        ['sonde config diff development production', 'What differs between two environments'],
+        ['sonde config schema > sonde.schema.json', 'For the completion of an editor'],
+      ]),
+    );
+  config.action(() => config.outputHelp());
+
+  addSelection(
+    config
+      .command('show')
+      .summary('Print the configuration in effect')
+      .description('Prints the configuration in effect: merged, with every default. Secrets are never shown.'),
+  )
+    .option('--origin', 'say of each value where it came from')
+    .option('--redacted', 'hide also what environment variables and files brought, as to share it')
+    .addOption(new Option('--format <format>', 'how to print it').choices(['yaml', 'json']).default('yaml'))
+    .addHelpText(
+      'after',
+      examples([
+        ['sonde config show', 'What "sonde run" would use'],
+        ['sonde config show --env production --origin', 'With the place of each value'],
+        ['sonde config show --redacted --format json', 'To attach to an issue'],
+      ]),
+    )
+    .action(async (selection: Selection & { origin?: true; redacted?: true; format: 'yaml' | 'json' }) => {
+      const { show } = await import('./config.ts');
+      finish(await show(selection, { terminal, env }));
+    });
+
+  config
+    .command('diff')
+    .summary('Compare two configurations')
+    .description('Compares what takes effect: a default that is written out is no difference. Exits with 1 if they differ.')
+    .argument('<a>', 'a file, or the name of an environment')
+    .argument('<b>', 'a file, or the name of an environment')
+    .option('-c, --config <file>', 'the files that environments overlay (repeatable)', collect)
+    .option('--origin', 'say where each value stands')
+    .option('--json', 'print the differences as JSON')
+    .addHelpText(
+      'after',
+      examples([
+        ['sonde config diff development production', 'Two environments'],
+        ['sonde config diff /etc/sonde/sonde.yaml new.yaml --origin', 'Two files'],
+      ]),
+    )
+    .action(
+      async (a: string, b: string, options: { config?: readonly string[]; origin?: true; json?: true }) => {
+        const { diff } = await import('./config.ts');
+        finish(await diff(a, b, options, { terminal, env }));
+      },
+    );
+
+  config
+    .command('schema')
+    .summary('Print the JSON Schema of the configuration')
+    .description('Prints the JSON Schema (draft 2020-12) of the configuration, for the completion of an editor.')
+    .addHelpText(
+      'after',
+      examples([
+        ['sonde config schema > sonde.schema.json', ''],
+        ['# yaml-language-server: $schema=./sonde.schema.json', 'First line of the configuration'],
+      ]),
+    )
+    .action(async () => {
+      const { schema } = await import('./config.ts');
+      finish(await schema({ terminal }));
+    });
+
+  config
+    .command('reference')
+    .summary('Print every option with its default')
+    .description('Prints a configuration that holds every option there is, with what it does and its default.')
+    .addHelpText('after', examples([['sonde config reference | less', '']]))
+    .action(async () => {
+      const { reference } = await import('./config.ts');
+      finish(await reference({ terminal }));
+    });
+}
+
+/** The options that say which configuration. */
+function addSelection(command: Command): Command {
+  command
+    .option('-c, --config <file>', 'configuration file; later ones overlay earlier ones (repeatable)', collect)
+    .option('-e, --env <name>', 'overlay NAME.yaml beside the configuration files, as development or production')
+    .option('--set <path=value>', 'set one option, as exporters.otlp.endpoint=http://host:4318 (repeatable)', collect);
+  for (const { name, value, about } of AGENT_OPTIONS) {
+    command.addOption(new Option(`--${name} <${value}>`, about).helpGroup('Settings of the agent (agent: in the file):'));
+  }
+  return command;
+}
+
+function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}
+
+function examples(rows: readonly (readonly [command: string, about: string])[]): string {
+  const width = Math.max(...rows.map(([command]) => command.length));
+  const lines = rows.map(([command, about]) => `  ${command.padEnd(width)}  ${about}`.trimEnd());
+  return `\nExamples:\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,7 @@
+/** Every component of this version. */
+import { exporters } from '../../exporters/index.ts';
+import { processors } from '../../processors/index.ts';
+import { receivers } from '../../receivers/index.ts';
+import type { Registry } from '../config/registry.ts';
+
+export const registry: Registry = { receivers, processors, exporters };

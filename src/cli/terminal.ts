@@ -1,0 +1,44 @@
+/** Where a command writes, and what it knows of the one who reads it; tests give it another. */
+import { styleText } from 'node:util';
+
+export interface Terminal {
+  /** Results: standard output. */
+  print(text: string): void;
+  /** Errors and notices: standard error. */
+  complain(text: string): void;
+  /** Whether results go to a person's terminal and not to a pipe or file. */
+  readonly isInteractive: boolean;
+  readonly hasColor: boolean;
+  /** Whether errors go to a terminal. */
+  readonly isInteractiveError: boolean;
+  readonly hasErrorColor: boolean;
+  /** Width of a line; undefined where lines may be of any length. */
+  readonly columns: number | undefined;
+}
+
+/** The terminal of the process. Colours follow NO_COLOR and FORCE_COLOR. */
+export function processTerminal(): Terminal {
+  const { stdout, stderr } = process;
+  return {
+    print: (text) => void stdout.write(text),
+    complain: (text) => void stderr.write(text),
+    isInteractive: stdout.isTTY,
+    hasColor: hasColor(stdout),
+    isInteractiveError: stderr.isTTY,
+    hasErrorColor: hasColor(stderr),
+    columns: stdout.isTTY ? stdout.columns : undefined,
+  };
+}
+
+function hasColor(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY && stream.hasColors();
+}
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+
+/** `text` in a style, where the reader's terminal has them. */
+export type Paint = (style: Style, text: string) => string;
+
+export function painter({ hasColor }: Pick<Terminal, 'hasColor'>): Paint {
+  return (style, text) => (hasColor ? styleText(style, text, { validateStream: false }) : text);
+}
