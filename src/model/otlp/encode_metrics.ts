@@ -58,6 +58,8 @@ function encodeBatch(batch: MetricBatch): Uint8Array {
 }
 
 const seen = new WeakSet<Layout>();
+/** Metrics of sources that last: only of those is it worth keeping what series encode to. */
+const knownMetrics = new WeakSet<Metric>();
 const templates = new WeakMap<Layout, Template>();
 
 /** Where the time of each point is in a message, in the order of the message; tag and value follow 8 bytes later. */
@@ -149,8 +151,10 @@ function renderMetric(batch: MetricBatch, group: MetricGroup, slots: Slots | und
   if (metric.description !== '') writer.string(0x12, metric.description);
   if (metric.unit !== '') writer.string(0x1a, metric.unit);
   const dataStart = writer.begin(DATA_TAG[metric.kind], size);
+  const isKept = knownMetrics.has(metric);
+  if (!isKept) knownMetrics.add(metric);
   for (const row of rows) {
-    const position = writePoint(writer, batch, row);
+    const position = writePoint(writer, batch, row, isKept);
     if (slots === undefined) continue;
     slots.rows.push(row);
     slots.positions.push(position);

@@ -34,17 +34,25 @@ const attributeBytes = perSeries((series): Uint8Array => {
 });
 
 /**
- * Writes one row as an element of `data_points`. Returns the position of the time of a number point without flags and
- * exemplars: its time, value and attributes are the last that is written.
+ * Writes one row as an element of `data_points`, with attribute bytes that are kept for the next time if `isKept`.
+ * Returns the position of the time of a number point without flags and exemplars: its time, value and attributes are
+ * the last that is written.
  */
-export function writePoint(writer: Writer, batch: MetricBatch, row: number): number {
+export function writePoint(writer: Writer, batch: MetricBatch, row: number, isKept: boolean): number {
   const series = batch.series[row] as Series;
-  const attributes = attributeBytes(series);
   const { kind } = series.metric;
+  const kept = isKept ? attributeBytes(series) : undefined;
+  let attributesSize = 0;
+  const writeOwnAttributes = (): void => {
+    const before = writer.position;
+    if (kept === undefined) writeAttributes(writer, ATTRIBUTES_TAG[kind], wireAttributes(series));
+    else writer.raw(kept);
+    attributesSize = writer.position - before;
+  };
   // 27 bytes: start time, time and value of a number point.
-  const expected = attributes.length + 27;
+  const expected = (kept?.length ?? 100) + 27;
   const start = writer.begin(0x0a, expected);
-  if (kind === 'exponential_histogram') writer.raw(attributes);
+  if (kind === 'exponential_histogram') writeOwnAttributes();
   if (series.startTime !== 0n) writer.fixed64(0x11, series.startTime);
   writer.fixed64(0x19, batch.times?.[row] ?? batch.time);
   const point = batch.points?.[row];
@@ -53,15 +61,15 @@ export function writePoint(writer: Writer, batch: MetricBatch, row: number): num
   if (kind === 'gauge' || kind === 'sum') {
     if ((flags & NO_RECORDED_VALUE) === 0) writeNumber(writer, batch, row);
     writeExemplars(writer, 0x2a, exemplars);
-    writer.raw(attributes);
+    writeOwnAttributes();
     if (flags !== 0) writer.uint(0x40, flags);
   } else if (kind === 'histogram') {
-    writeHistogram(writer, point?.type === kind ? point : undefined, exemplars, attributes, flags);
+    writeHistogram(writer, point?.type === kind ? point : undefined, exemplars, writeOwnAttributes, flags);
   } else if (kind === 'exponential_histogram') {
     writeExponentialHistogram(writer, point?.type === kind ? point : undefined, exemplars, flags);
-  } else writeSummary(writer, point?.type === kind ? point : undefined, attributes, flags);
+  } else writeSummary(writer, point?.type === kind ? point : undefined, writeOwnAttributes, flags);
   writer.end(start, expected);
-  return writer.position - attributes.length - 17;
+  return writer.position - attributesSize - 17;
 }
 
 function writeNumber(writer: Writer, batch: MetricBatch, row: number): void {
@@ -97,7 +105,7 @@ function writeHistogram(
   writer: Writer,
   point: HistogramPoint | undefined,
   exemplars: readonly Exemplar[] | undefined,
-  attributes: Uint8Array,
+  writeOwnAttributes: () => void,
   flags: number,
 ): void {
   if (point !== undefined) {
@@ -115,7 +123,7 @@ function writeHistogram(
     }
   }
   writeExemplars(writer, 0x42, exemplars);
-  writer.raw(attributes);
+  writeOwnAttributes();
   if (flags !== 0) writer.uint(0x50, flags);
   if (point?.min !== undefined) writer.double(0x59, point.min);
   if (point?.max !== undefined) writer.double(0x61, point.max);
@@ -139,11 +147,10 @@ function writeExponentialHistogram(
   writeExemplars(writer, 0x5a, exemplars);
   if (point?.min !== undefined) writer.double(0x61, point.min);
   if (point?.max !== undefined) writer.double(0x69, point.max);
-  if (point !== undefined && point.zeroThreshold !== 0) writer.double(0x71, point.zeroThreshold);
+  if (point !== undefined && !Object.is(point.zeroThreshold, 0)) writer.double(0x71, point.zeroThreshold);
 }
 
 function writeBuckets(writer: Writer, tag: number, { offset, bucketCounts }: ExponentialBuckets): void {
-  if (offset === 0 && bucketCounts.length === 0) return;
   const start = writer.begin(tag);
   if (offset !== 0) writer.sint32(0x08, offset);
   if (bucketCounts.length > 0) {
@@ -154,7 +161,12 @@ function writeBuckets(writer: Writer, tag: number, { offset, bucketCounts }: Exp
   writer.end(start);
 }
 
-function writeSummary(writer: Writer, point: SummaryPoint | undefined, attributes: Uint8Array, flags: number): void {
+function writeSummary(
+  writer: Writer,
+  point: SummaryPoint | undefined,
+  writeOwnAttributes: () => void,
+  flags: number,
+): void {
   if (point !== undefined) {
     writer.fixed64(0x21, point.count);
     writer.double(0x29, point.sum);
@@ -165,7 +177,7 @@ function writeSummary(writer: Writer, point: SummaryPoint | undefined, attribute
       writer.end(start);
     }
   }
-  writer.raw(attributes);
+  writeOwnAttributes();
   if (flags !== 0) writer.uint(0x40, flags);
 }
 

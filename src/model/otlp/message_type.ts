@@ -21,6 +21,8 @@ export interface Field {
   readonly number: number;
   /** In OTLP/JSON: lowerCamelCase. */
   readonly name: string;
+  /** The name as JSON key, with its colon. */
+  readonly jsonKey: string;
   readonly type: ScalarType | MessageType;
   readonly isRepeated: boolean;
   /** Of a `oneof`, or `optional`: its zero says something else than its absence. */
@@ -102,6 +104,7 @@ export function one(number: number, name: string, type: ScalarType | MessageType
   return {
     number,
     name,
+    jsonKey: JSON.stringify(name) + ':',
     type,
     isRepeated,
     isOneof,

@@ -75,7 +75,8 @@ function writeSingle(
   for (let index = last - 2; index >= first; index -= 2) {
     if ((occurrences[index] as number) >>> 3 !== field.number) continue;
     reader.position = occurrences[index + 1] as number;
-    writer.ascii(`${separator}"${field.name}":`);
+    writer.ascii(separator);
+    writer.ascii(field.jsonKey);
     writeValue(conversion, field.type, depth);
     return true;
   }
@@ -91,7 +92,7 @@ function writeList(
   depth: number,
 ): boolean {
   const { reader, writer, occurrences } = conversion;
-  let before = `${separator}"${field.name}":[`;
+  let isFirst = true;
   for (let index = first; index < last; index += 2) {
     const tag = occurrences[index] as number;
     if (tag >>> 3 !== field.number) continue;
@@ -99,13 +100,17 @@ function writeList(
     const isPacked = tag !== field.elementTag;
     const end = isPacked ? reader.message() : 0;
     while (!isPacked || !reader.isAtEnd(end)) {
-      writer.ascii(before);
-      before = ',';
+      writer.ascii(isFirst ? separator : ',');
+      if (isFirst) {
+        writer.ascii(field.jsonKey);
+        writer.ascii('[');
+      }
+      isFirst = false;
       writeValue(conversion, field.type, depth);
       if (!isPacked) break;
     }
   }
-  if (before !== ',') return false;
+  if (isFirst) return false;
   writer.ascii(']');
   return true;
 }
@@ -117,9 +122,9 @@ function writeValue(conversion: Conversion, type: ScalarType | MessageType, dept
     case 'string':
       return writeString(reader, writer);
     case 'id':
-      return writer.ascii(`"${reader.hex()}"`);
+      return writeQuoted(writer, reader.hex());
     case 'bytes':
-      return writer.ascii(`"${Buffer.from(reader.data()).toString('base64')}"`);
+      return writeQuoted(writer, Buffer.from(reader.data()).toString('base64'));
     case 'bool':
       return writer.ascii(reader.bool() ? 'true' : 'false');
     case 'double':
@@ -134,14 +139,20 @@ function writeValue(conversion: Conversion, type: ScalarType | MessageType, dept
     case 'sint32':
       return writer.ascii(`${reader.sint32()}`);
     case 'fixed64':
-      return writer.ascii(fixed64Text(conversion));
+      return writeQuoted(writer, fixed64Text(conversion));
     case 'sfixed64':
-      return writer.ascii(`"${reader.sfixed64()}"`);
+      return writeQuoted(writer, `${reader.sfixed64()}`);
     case 'int64':
-      return writer.ascii(`"${reader.int64()}"`);
+      return writeQuoted(writer, `${reader.int64()}`);
     case 'uint64':
-      return writer.ascii(`"${reader.uint64()}"`);
+      return writeQuoted(writer, `${reader.uint64()}`);
   }
+}
+
+function writeQuoted(writer: Writer, text: string): void {
+  writer.ascii('"');
+  writer.ascii(text);
+  writer.ascii('"');
 }
 
 function fixed64Text(conversion: Conversion): string {
@@ -150,7 +161,7 @@ function fixed64Text(conversion: Conversion): string {
     conversion.fixed64 = value;
     conversion.fixed64Text = `${value}`;
   }
-  return `"${conversion.fixed64Text}"`;
+  return conversion.fixed64Text;
 }
 
 function doubleText(value: number): string {

@@ -6,6 +6,9 @@ const MAX_KEPT_SIZE = 8 * 1024 * 1024;
 /** A string of at most this many UTF-16 units takes at most 126 bytes of UTF-8, so its length fits in one byte. */
 const SHORT_STRING = 42;
 
+/** Up to this many are copied faster one by one than by a call. */
+const FEW_BYTES = 32;
+
 const TWO_32 = 4_294_967_296;
 const TWO_63 = 9_223_372_036_854_775_808;
 
@@ -146,10 +149,11 @@ export class Writer {
 
   /** Text of ASCII characters alone, without tag and length. */
   ascii(text: string): void {
-    this.reserve(text.length);
+    const { length } = text;
+    this.reserve(length);
     const { bytes, position } = this;
-    for (let index = 0; index < text.length; index++) bytes[position + index] = text.charCodeAt(index);
-    this.position = position + text.length;
+    for (let index = 0; index < length; index++) bytes[position + index] = text.charCodeAt(index);
+    this.position = position + length;
   }
 
   /** Text without tag and length. */
@@ -170,8 +174,10 @@ export class Writer {
   raw(content: Uint8Array, start = 0, end = content.length): void {
     const size = end - start;
     this.reserve(size);
-    this.bytes.set(size === content.length ? content : content.subarray(start, end), this.position);
-    this.position += size;
+    const { bytes, position } = this;
+    if (size > FEW_BYTES) bytes.set(size === content.length ? content : content.subarray(start, end), position);
+    else for (let index = 0; index < size; index++) bytes[position + index] = content[start + index] as number;
+    this.position = position + size;
   }
 
   /** Begins a nested message of about `expected` bytes; pass what it returns, and the same `expected`, to `end`. */
