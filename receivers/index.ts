@@ -1,10 +1,25 @@
 import type { AnyReceiverDefinition } from '../src/component.ts';
 import cpu from './cpu/index.ts';
+import disk from './disk.ts';
+import filesystem from './filesystem/index.ts';
 import load from './load.ts';
 import memory from './memory.ts';
+import network from './network/index.ts';
 import paging from './paging.ts';
 import processes from './processes/index.ts';
+import self from './self/index.ts';
 import system from './system.ts';
 
 /** Every receiver, by name. */
-export const receivers: readonly AnyReceiverDefinition[] = [cpu, load, memory, paging, processes, system];
+export const receivers: readonly AnyReceiverDefinition[] = [
+  cpu,
+  disk,
+  filesystem,
+  load,
+  memory,
+  network,
+  paging,
+  processes,
+  self,
+  system,
+];

@@ -23,7 +23,13 @@ export async function listFileSystems(host: Host): Promise<readonly (readonly [M
 
 function mountOf({ fs, type, mount, rw }: FsSizeData, id: number): Mount {
   const mode = rw === false ? 'ro' : 'rw';
-  return { id, parent: 0, device: fs, root: '/', mountPoint: mount, mode, type: type.toLowerCase(), source: fs };
+  return { id, parent: 0, device: fs, root: '/', mountPoint: mount, mode, type: typeOf(type), source: fs };
+}
+
+/** `APFS`, `HFS`, `NTFS`, as the semantic conventions write them. */
+function typeOf(type: string): string {
+  const name = type.toLowerCase();
+  return name === 'hfs' ? 'hfsplus' : name;
 }
 
 /** In bytes. Of volumes that share a container (APFS), what the others take is neither used nor free: it is reserved. */

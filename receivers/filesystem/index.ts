@@ -30,7 +30,7 @@ const config = {
   include_devices: option(globs(), 'Devices to report, as globs; all if empty.', []),
   exclude_devices: option(globs(), 'Devices to leave out, as globs.', []),
   mount_timeout: option(
-    duration(),
+    v.pipe(duration(), v.minValue(1, 'a duration of at least 1ms')),
     'A file system that does not answer in this time is left out, and not asked again until it answered.',
     '2s',
   ),

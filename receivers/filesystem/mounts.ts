@@ -24,15 +24,16 @@ const OWN_MOUNTINFO = '/proc/self/mountinfo';
  */
 export function createMounts(options: MountsOptions): () => readonly Mount[] {
   const { host, log, select, readOwnMountinfo = () => readFileSync(OWN_MOUNTINFO) } = options;
-  const isElsewhere = host.rootPath !== '/';
+  const rootPath = host.rootPath.replace(/(?<=.)\/+$/, '');
+  const isElsewhere = rootPath !== '/';
   const parseOf = (source: string) => (file: Uint8Array) => parseAll(file, source, log);
   const parseHost = onceUntilChanged(parseOf(isElsewhere ? '/proc/1/mountinfo' : OWN_MOUNTINFO));
   const parseOwn = onceUntilChanged(parseOf(OWN_MOUNTINFO));
   const selectFrom = onceForSame((mounts: readonly Mount[], own: readonly Mount[]) => {
     const selected = select(mounts);
-    return isElsewhere ? selected.filter(createVisibility(host.rootPath, own, log)) : selected;
+    return isElsewhere ? selected.filter(createVisibility(rootPath, own, log)) : selected;
   });
-  const stripped = onceForSame((own: readonly Mount[]) => belowRoot(host.rootPath, own));
+  const stripped = onceForSame((own: readonly Mount[]) => belowRoot(rootPath, own));
 
   return () => {
     if (!isElsewhere) return selectFrom(parseHost(host.read(OWN_MOUNTINFO)), []);

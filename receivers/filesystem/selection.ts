@@ -3,28 +3,19 @@ import { createNameFilter } from '../../src/text/name_filter.ts';
 import type { Mount } from './mountinfo.ts';
 
 /** What the kernel shows of itself, views of other file systems, and images that are always full. */
-export const DEFAULT_EXCLUDED_TYPES = [
-  ...['autofs', 'bdev', 'binder', 'binfmt_misc', 'bpf', 'cgroup', 'cgroup2', 'configfs', 'cramfs', 'debugfs', 'devfs'],
-  ...['devpts', 'devtmpfs', 'efivarfs', 'erofs', 'fuse.gvfsd-fuse', 'fuse.lxcfs', 'fuse.portal', 'fuse.snapfuse'],
-  ...['fusectl', 'hugetlbfs', 'iso9660', 'mqueue', 'nfsd', 'nsfs', 'overlay', 'pipefs', 'proc', 'pstore', 'ramfs'],
-  ...['resctrl', 'rootfs', 'rpc_pipefs', 'securityfs', 'selinuxfs', 'smackfs', 'sockfs', 'squashfs', 'sysfs'],
-  ...['tracefs', 'xenfs'],
-];
+export const DEFAULT_EXCLUDED_TYPES = (
+  'autofs bdev binder binfmt_misc bpf cgroup cgroup2 configfs cramfs debugfs devfs devpts devtmpfs efivarfs erofs ' +
+  'fuse.gvfsd-fuse fuse.lxcfs fuse.portal fuse.snapfuse fusectl hugetlbfs iso9660 mqueue nfsd nsfs overlay pipefs ' +
+  'proc pstore ramfs resctrl rootfs rpc_pipefs securityfs selinuxfs smackfs sockfs squashfs sysfs tracefs xenfs'
+).split(' ');
 
 /** What container engines, package managers and service managers mount for themselves. */
-export const DEFAULT_EXCLUDED_MOUNT_POINTS = [
-  ...[
-    '/proc{,/*}',
-    '/sys{,/*}',
-    '/snap/*',
-    '/var/lib/snapd/snap/*',
-    '/run/credentials/*',
-    '/run/{netns,docker/netns}*',
-  ],
-  ...['/var/lib/{docker,containerd,containers/storage}/*', '/run/{containerd,k3s/containerd,containers}/*'],
-  ...['/var/lib/kubelet/{pods,plugins}/*', '/run/secrets*', '/var/run/secrets*', '/dev/termination-log'],
-  ...['/etc/{hosts,hostname,resolv.conf}'],
-];
+export const DEFAULT_EXCLUDED_MOUNT_POINTS = (
+  '/proc{,/*} /sys{,/*} /dev /snap/* /var/lib/snapd/snap/* /run/credentials/* /run/{netns,docker/netns}* ' +
+  '/var/lib/{docker,containerd,containers/storage}/* /run/{containerd,k3s/containerd,containers}/* ' +
+  '/var/lib/kubelet/{pods,plugins}/* /run/secrets* /var/run/secrets* /dev/termination-log ' +
+  '/etc/{hosts,hostname,resolv.conf}'
+).split(' ');
 
 export interface SelectionOptions {
   readonly include_fs_types: readonly string[];
@@ -53,7 +44,7 @@ export function createSelection(options: SelectionOptions): (mounts: readonly Mo
   return (mounts) => oncePerDevice(mounts.filter(isWanted));
 }
 
-/** Of the mounts of one file system the one at `/`, else one of its whole, else the shortest path, else the first. */
+/** Of the mounts of one file system the one at `/`, else the one that shows most of it, else the shortest path. */
 function oncePerDevice(mounts: readonly Mount[]): readonly Mount[] {
   const best = new Map<string, Mount>();
   for (const mount of mounts) {
@@ -65,8 +56,14 @@ function oncePerDevice(mounts: readonly Mount[]): readonly Mount[] {
 
 function isBetter(one: Mount, other: Mount): boolean {
   if (one.mountPoint === '/' || other.mountPoint === '/') return one.mountPoint === '/' && other.mountPoint !== '/';
-  if ((one.root === '/') !== (other.root === '/')) return one.root === '/';
+  const deeper = depthOf(one.root) - depthOf(other.root);
+  if (deeper !== 0) return deeper < 0;
   return one.mountPoint.length < other.mountPoint.length;
+}
+
+/** `/` → 0, `/@home` → 1: how far below the top of its file system a mount begins. */
+function depthOf(path: string): number {
+  return path === '/' ? 0 : path.split('/').length - 1;
 }
 
 const REMOTE_TYPES = new Set(

@@ -1,0 +1,69 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { countConnections, TCP_STATES } from '../../../receivers/network/connections.ts';
+import { parseConntrackStat } from '../../../receivers/network/conntrack.ts';
+
+const HEADING = '  sl  local_address rem_address   st tx_queue rx_queue\n';
+const line = (state: string, address = '0100007F:1F90'): string =>
+  `   0: ${address} ${address} ${state} 00000000:00000000 00:00000000\n`;
+
+function count(text: string): Record<number, number> {
+  const counts = new Float64Array(TCP_STATES.length);
+  countConnections(Buffer.from(HEADING + text), counts);
+  return Object.fromEntries([...counts.entries()].filter(([, sockets]) => sockets > 0));
+}
+
+describe('countConnections', () => {
+  test('countConnections counts by state, in upper and lower case', () => {
+    expect(count(line('01') + line('0A') + line('0a') + line('0B') + line('01'))).toEqual({ 1: 2, 10: 2, 11: 1 });
+  });
+  test('countConnections reads the longer addresses of IPv6', () => {
+    expect(count(line('06', `${'0'.repeat(32)}:1F90`))).toEqual({ 6: 1 });
+  });
+  test('countConnections reads line numbers of any width', () => {
+    expect(count(line('01').replace('   0:', '123456:'))).toEqual({ 1: 1 });
+  });
+  test('countConnections leaves a state out that a newer kernel has', () => {
+    expect(count(line('0D') + line('FF') + line('01'))).toEqual({ 1: 1 });
+  });
+  test('countConnections finds nothing in an empty file', () => {
+    const counts = new Float64Array(13);
+    countConnections(Buffer.alloc(0), counts);
+    expect(counts.every((sockets) => sockets === 0)).toBe(true);
+  });
+  test.each([['cut off\n'], ['\n'], [line('0').trimEnd()], [line('XY')], ['   0: 0100007F:1F90 0100007F:1F90 01']])(
+    'countConnections refuses the line %j, and counts the others',
+    (bad) => {
+      const counts = new Float64Array(13);
+      const file = Buffer.from(HEADING + line('01') + bad);
+      expect(() => countConnections(file, counts)).toThrow(SyntaxError);
+      expect(counts[1]).toBe(1);
+    },
+  );
+  test('countConnections returns or throws a SyntaxError, whatever the bytes', () => {
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 20 }),
+      fc.constantFrom(HEADING, line('01'), line('0A').slice(0, 20)).map((text) => Buffer.from(text)),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+        const counts = new Float64Array(13);
+        try {
+          countConnections(Buffer.concat(pieces), counts);
+        } catch (error) {
+          expect(error).toBeInstanceOf(SyntaxError);
+        }
+        expect(counts[0] >= 0).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('parseConntrackStat', () => {
+  test('parseConntrackStat reads the first number of the first CPU, which is hexadecimal', () => {
+    expect(parseConntrackStat(Buffer.from('entries  clashres\n00000a2f  00000000\n00000a2f  00000000\n'))).toBe(0xa2f);
+  });
+  test.each([[''], ['entries\n'], ['entries\nxyz 1\n'], ['entries\n-1\n']])('parseConntrackStat refuses %j', (text) => {
+    expect(() => parseConntrackStat(Buffer.from(text))).toThrow(SyntaxError);
+  });
+});
