@@ -4,7 +4,7 @@ import type { CreateHttpSender, HttpSender } from '../component.ts';
 import { messageOf, PermanentError, RetryableError, TooLargeError } from '../errors.ts';
 import { VERSION } from '../model/version.ts';
 import { printable } from '../text/printable.ts';
-import { createTlsFiles } from '../tls_files.ts';
+import { createClientCertificates } from '../client_certificates.ts';
 import { compress } from './compress.ts';
 
 /** OTLP 1.11: a client must limit how much of an answer it reads; a larger one is not tried again. */
@@ -19,7 +19,7 @@ export const createHttpSender: CreateHttpSender = ({ compression, headers, tls =
   const http = process.getBuiltinModule('node:http');
   const https = process.getBuiltinModule('node:https');
   const ownHeaders = checkHeaders(headers, http);
-  const tlsFiles = createTlsFiles(tls);
+  const certificates = createClientCertificates(tls);
   // The agent itself reads HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case.
   const agentOptions = { keepAlive: true, scheduling: 'lifo', proxyEnv: process.env } as const;
   const agents = new Map<string, Agent>();
@@ -43,7 +43,7 @@ export const createHttpSender: CreateHttpSender = ({ compression, headers, tls =
         ...(compression !== 'none' && { 'content-encoding': compression }),
       },
       // The agent keeps connections apart by these, so a renewed certificate is used from the next request on.
-      ...(isSecure && tlsFiles()),
+      ...(isSecure && certificates()),
     };
   }
 

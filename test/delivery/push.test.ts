@@ -4,7 +4,8 @@ import type { Payload, SendResult } from '../../src/component.ts';
 import { createPush } from '../../src/delivery/push.ts';
 import { PermanentError, RetryableError, TooLargeError } from '../../src/errors.ts';
 import type { Batch } from '../../src/model/batch.ts';
-import { createBatch, createFigures, createPushConfig, createRecordedLog } from './fixtures.ts';
+import { createRecordedLog } from '../support/recorded_log.ts';
+import { createBatch, createFigures, createPushConfig } from './fixtures.ts';
 import { createSimulatedClock, settled } from './simulated_clock.ts';
 
 type Answer = (payload: Payload, abort: AbortSignal) => Promise<SendResult | void>;

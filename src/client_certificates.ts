@@ -17,7 +17,7 @@ export interface TlsMaterial {
  * @returns a function that gives the current material; where a changed file cannot be read, the material before
  * @throws {Error} a file cannot be read now
  */
-export function createTlsFiles(config: TlsClientConfig): () => TlsMaterial {
+export function createClientCertificates(config: TlsClientConfig): () => TlsMaterial {
   const files = [config.ca_file, config.cert_file, config.key_file];
   let state = stateOf(files);
   let material = read(config);

@@ -1,0 +1,118 @@
+/**
+ * Sends OTLP. What waits in the queue is always protobuf; JSON is made of it when it is sent. What came as OTLP through
+ * processors that need not look inside goes on byte for byte.
+ */
+import * as v from 'valibot';
+import { definePushExporter } from '../src/component.ts';
+import { option, optional, secret, size, tlsClient } from '../src/config/options.ts';
+import type { Batch } from '../src/model/batch.ts';
+import { createDeltaConverter, type DeltaConverter } from '../src/model/delta.ts';
+import { encodeLogs } from '../src/model/otlp/encode_logs.ts';
+import { encodeMetrics } from '../src/model/otlp/encode_metrics.ts';
+import { splitRequest, splitToSize } from '../src/model/otlp/requests.ts';
+import { VERSION } from '../src/model/version.ts';
+import { grpcTargets, httpUrls } from './otlp/endpoints.ts';
+import { createGrpcTransport } from './otlp/grpc.ts';
+import { createHttpTransport } from './otlp/http.ts';
+
+/** OTLP specification, "User Agent": the product before the exporter. */
+const USER_AGENT = `sonde/${VERSION} OTel-OTLP-Exporter-JavaScript/${VERSION}`;
+
+const endpoint = (about: string) => optional(v.pipe(v.string(), v.minLength(1, 'an address')), about);
+
+export default definePushExporter({
+  type: 'otlp',
+  about: 'Sends metrics, logs and traces by OTLP: to an OpenTelemetry Collector or any back end that takes it.',
+  signals: ['metrics', 'logs', 'traces'],
+  config: v.strictObject({
+    endpoint: endpoint(
+      'Where to: for HTTP a URL that /v1/metrics and the like are appended to (http://127.0.0.1:4318 if left out); for gRPC http(s)://host:port, host:port or unix:/path (http://127.0.0.1:4317 if left out).',
+    ),
+    metrics_endpoint: endpoint('Where metrics go instead; nothing is appended to it.'),
+    logs_endpoint: endpoint('Where logs go instead; nothing is appended to it.'),
+    traces_endpoint: endpoint('Where traces go instead; nothing is appended to it.'),
+    protocol: option(
+      v.picklist(['http/protobuf', 'http/json', 'grpc']),
+      'How it travels: HTTP with protobuf costs least.',
+      'http/protobuf',
+    ),
+    compression: option(
+      v.picklist(['gzip', 'zstd', 'none']),
+      'Every back end takes gzip; zstd is smaller and costs half, where it is understood (the Collector does; not with gRPC).',
+      'gzip',
+    ),
+    headers: option(v.record(v.string(), secret()), 'Headers of every request, as those with a token.', {}),
+    tls: optional(
+      tlsClient(),
+      'How to know the server, and to be known by it. The files are read again when they change.',
+    ),
+    insecure: option(v.boolean(), 'Without TLS to a gRPC endpoint that is written without http:// or https://.', false),
+    temporality: option(
+      v.picklist(['cumulative', 'delta', 'lowmemory']),
+      'Totals since a start, or what was added since the request before: delta for monotonic sums and histograms, lowmemory for histograms only. A total from before the agent started only sets the baseline.',
+      'cumulative',
+    ),
+    max_request_bytes: option(
+      size(),
+      'Larger requests are split, before compression; many back ends take no more than the default.',
+      '4MiB',
+    ),
+  }),
+  create({ id, config, http, drop }) {
+    const headers = Object.fromEntries(Object.entries(config.headers).map(([name, value]) => [name, value.reveal()]));
+    const { protocol, compression, tls, max_request_bytes } = config;
+    const transport =
+      protocol === 'grpc'
+        ? createGrpcTransport({
+            targets: grpcTargets(id, config),
+            isCompressed: compression === 'gzip',
+            headers,
+            tls: tls ?? {},
+            userAgent: USER_AGENT,
+          })
+        : createHttpTransport({
+            urls: httpUrls(id, config),
+            isJson: protocol === 'http/json',
+            sender: http({ compression, headers: { 'user-agent': USER_AGENT, ...headers }, tls }),
+            max_request_bytes,
+          });
+    const delta = config.temporality === 'cumulative' ? undefined : createDelta(config.temporality);
+
+    function encode(whole: Batch) {
+      const batch = whole.signal === 'metrics' && delta !== undefined ? delta.convert(whole) : whole;
+      if (batch.count < whole.count) drop('delta_baseline', whole.count - batch.count);
+      if (batch.count === 0) return [];
+      const { signal, count } = batch;
+      const body = encodeBatch(batch);
+      if (body.byteLength <= max_request_bytes) return [{ body, count }];
+      // An item that is too large alone stays too large: it is left out, and the delivery counts it.
+      const parts = splitToSize(body, signal, max_request_bytes);
+      const fitting = parts.filter((part) => part.body.byteLength <= max_request_bytes);
+      const left = count - fitting.reduce((sum, part) => sum + part.count, 0);
+      if (left > 0) drop('too_large', left);
+      return fitting;
+    }
+
+    return {
+      encode,
+      send: transport.send,
+      split: ({ body }, signal) => splitRequest(body, signal),
+      start: transport.start,
+      stop: transport.stop,
+    };
+  },
+});
+
+function encodeBatch(batch: Batch): Uint8Array {
+  if (batch.signal === 'metrics') return encodeMetrics(batch);
+  return batch.signal === 'logs' ? encodeLogs(batch) : batch.otlp;
+}
+
+/** Low memory keeps sums as they are: nobody knows whether an asynchronous counter made them (specification, "OTLP exporter"). */
+function createDelta(temporality: 'delta' | 'lowmemory'): DeltaConverter {
+  return createDeltaConverter({
+    includes: ({ kind }) => temporality === 'delta' || kind !== 'sum',
+    initialValue: 'auto',
+    since: BigInt(Date.now()) * 1_000_000n,
+  });
+}

@@ -1,0 +1,70 @@
+/** From the body of an export request to the pipelines, whichever way it came. */
+import type { ComponentLog, ReceiverContext } from '../../src/component.ts';
+import { messageOf, PermanentError, RetryableError } from '../../src/errors.ts';
+import type { Batch, Signal } from '../../src/model/batch.ts';
+import { jsonToProtobuf } from '../../src/model/otlp/json_to_protobuf.ts';
+import { lazyLogBatch, lazyMetricBatch } from '../../src/model/otlp/lazy_batch.ts';
+import { REQUEST_TYPES } from '../../src/model/otlp/message_types.ts';
+import { countItems } from '../../src/model/otlp/requests.ts';
+import type { Budget } from './budget.ts';
+
+export interface IngestOptions {
+  readonly next: ReceiverContext<unknown, unknown>['next'];
+  readonly log: ComponentLog;
+  readonly budget: Budget;
+}
+
+export interface Ingest {
+  readonly budget: Budget;
+  /** Whether a pipeline takes the signal. */
+  takes(signal: Signal): boolean;
+  /**
+   * Resolves when the pipelines took what the body holds.
+   * @throws {SyntaxError} it is no export request @throws {RetryableError} @throws {PermanentError}
+   */
+  take(signal: Signal, body: Uint8Array, isJson: boolean): Promise<void>;
+  /** What to tell the sender of anything that `take` threw. */
+  refusal(error: unknown): Refusal;
+}
+
+/** Why a request is refused; the code is gRPC's (google/rpc/code.proto). */
+export interface Refusal {
+  readonly code: number;
+  readonly message: string;
+  /** Only of what may be tried again. */
+  readonly retryAfter_ms?: number | undefined;
+}
+
+export const INVALID_ARGUMENT = 3;
+const INTERNAL = 13;
+export const UNAVAILABLE = 14;
+
+export function createIngest({ next, log, budget }: IngestOptions): Ingest {
+  return {
+    budget,
+    takes: (signal) => next[signal] !== undefined,
+    async take(signal, body, isJson) {
+      const otlp = isJson ? jsonToProtobuf(REQUEST_TYPES[signal], body) : body;
+      const count = countItems(otlp, signal);
+      if (count > 0) await next[signal]?.consume(batchOf(signal, otlp, count) as never);
+      log.over('bug', 'Takes requests again');
+    },
+    refusal(error) {
+      if (error instanceof RetryableError) {
+        return { code: UNAVAILABLE, message: error.message, retryAfter_ms: error.retryAfter_ms };
+      }
+      if (error instanceof SyntaxError || error instanceof PermanentError) {
+        return { code: INVALID_ARGUMENT, message: error.message };
+      }
+      log.once('bug', `Cannot take a request: ${messageOf(error)}`, {
+        stack: error instanceof Error ? error.stack : undefined,
+      });
+      return { code: INTERNAL, message: 'Cannot take the request: an error inside, which the log tells' };
+    },
+  };
+}
+
+function batchOf(signal: Signal, otlp: Uint8Array, count: number): Batch {
+  if (signal === 'metrics') return lazyMetricBatch(otlp, count);
+  return signal === 'logs' ? lazyLogBatch(otlp, count) : { signal, count, otlp };
+}
