@@ -1,0 +1,193 @@
+/**
+ * One HTTP(S) listener: limits, the check of the Host header, and which handler answers which path.
+ *
+ * `node:http` is fetched when the first one opens, and not by an import, which would load the WebSocket client with it:
+ * 16 MB.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server as SecureServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { ServeOptions } from '../component.ts';
+import { isLoopback } from '../config/options.ts';
+import { readTlsFiles, watchTlsFiles } from './tls_files.ts';
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+
+/** The page at `/` of a listener; it is told which paths the listener answers. */
+export type Page = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  paths: readonly string[],
+) => void | Promise<void>;
+
+export interface HttpListenerOptions {
+  readonly page: Page;
+  readonly log: {
+    warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+    error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  };
+  /** How long `close` waits for requests under way; 5,000 unless said. */
+  readonly closeTimeout_ms?: number;
+  /** How often certificate files are looked at; 10,000 unless said. */
+  readonly tlsReload_ms?: number;
+}
+
+export interface HttpListener {
+  /** Of whoever opened it. */
+  readonly options: ServeOptions;
+  readonly url: string;
+  readonly routes: Map<string, Handler>;
+  hasPage: boolean;
+  /** Components that use it. */
+  users: number;
+  /** Stops accepting, and waits for requests under way as long as the time limit allows. */
+  close(): Promise<void>;
+}
+
+const MAX_CONNECTIONS = 256;
+const MAX_HEADERS = 100;
+const MAX_HEADER_BYTES = 16_384;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** A reader that takes nothing for so long is cut off. */
+const INACTIVITY_TIMEOUT_MS = 60_000;
+/** Longer than the usual time between two scrapes, which then need no new connection. */
+const KEEP_ALIVE_MS = 90_000;
+
+/** @throws if it cannot listen there, with what to change */
+export async function openListener(options: ServeOptions, environment: HttpListenerOptions): Promise<HttpListener> {
+  const { endpoint, tls } = options;
+  const { page, log, closeTimeout_ms = 5000, tlsReload_ms = 10_000 } = environment;
+  const { host, port } = parseEndpoint(endpoint);
+  const isLocal = isLoopback(endpoint);
+  if (!isLocal && tls === undefined && options.insecure !== true) {
+    const found = 'other machines could read what it answers, and without TLS';
+    throw new Error(`Cannot listen on ${endpoint}: ${found} (set tls, or write insecure: true to accept that)`);
+  }
+  const limits = { maxHeaderSize: MAX_HEADER_BYTES };
+  const server: Server =
+    tls === undefined
+      ? process.getBuiltinModule('node:http').createServer(limits)
+      : process.getBuiltinModule('node:https').createServer({
+          ...limits,
+          ...readTlsFiles(tls, log),
+          minVersion: 'TLSv1.2',
+          requestCert: tls.client_ca_file !== undefined,
+          rejectUnauthorized: true,
+        });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.maxHeadersCount = MAX_HEADERS;
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.setTimeout(INACTIVITY_TIMEOUT_MS);
+
+  const routes = new Map<string, Handler>();
+  const hosts = isLocal ? new Set(['localhost', '127.0.0.1', '[::1]', host]) : undefined;
+  let stopWatching: (() => void) | undefined;
+  await listen(server, host, port, endpoint);
+  server.on('error', (error) => log.error(`Cannot serve on ${endpoint}: ${error.message}`));
+  if (tls !== undefined) stopWatching = watchTlsFiles(tls, server as SecureServer, tlsReload_ms, log);
+  const bound = (server.address() as AddressInfo).port;
+
+  const listener: HttpListener = {
+    options,
+    url: `${tls === undefined ? 'http' : 'https'}://${host}:${bound}`,
+    routes,
+    hasPage: false,
+    users: 0,
+    close() {
+      stopWatching?.();
+      return closeServer(server, closeTimeout_ms);
+    },
+  };
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // Rebinding a name to 127.0.0.1 would let any web page that a user opens read this: its Host header gives it away.
+    if (hosts !== undefined && !hosts.has(hostOf(request) ?? '127.0.0.1')) {
+      plain(response, 421, `Cannot answer for this host name: only ${[...hosts].join(', ')}`);
+      return;
+    }
+    const path = (request.url ?? '/').split('?', 1)[0]!;
+    const handler = routes.get(path);
+    if (handler !== undefined) await handler(request, response);
+    else if (path === '/' && listener.hasPage) await page(request, response, [...routes.keys()]);
+    else
+      plain(
+        response,
+        404,
+        `Nothing is here; there is ${(listener.hasPage ? ['/', ...routes.keys()] : [...routes.keys()]).join(', ')}`,
+      );
+  }
+
+  server.on('request', (request, response) => {
+    answer(request, response).catch((error: unknown) => {
+      log.error('Cannot answer a request: its handler failed', { url: request.url, error: String(error) });
+      if (response.headersSent) response.destroy();
+      else plain(response, 500, 'Cannot answer: an error inside, which the log tells');
+    });
+  });
+  return listener;
+}
+
+/** `[::1]:9464` → `[::1]` and 9464. */
+export function parseEndpoint(endpoint: string): { readonly host: string; readonly port: number } {
+  const colon = endpoint.lastIndexOf(':');
+  const digits = endpoint.slice(colon + 1);
+  const port = Number(digits);
+  if (colon < 1 || !/^\d{1,5}$/.test(digits) || port > 65_535) {
+    throw new TypeError(`Cannot listen on "${endpoint}": host:port is needed, such as 127.0.0.1:9464`);
+  }
+  return { host: endpoint.slice(0, colon).toLowerCase(), port };
+}
+
+/** The host of a request without its port; undefined where it names none (HTTP/1.0, which no browser speaks). */
+function hostOf({ headers: { host } }: IncomingMessage): string | undefined {
+  return host?.replace(/:\d*$/, '').toLowerCase();
+}
+
+function listen(server: Server, host: string, port: number, endpoint: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const fail = (error: NodeJS.ErrnoException): void => {
+    reject(new Error(`Cannot listen on ${endpoint}: ${listenProblem(error)}`, { cause: error }));
+  };
+  server.once('error', fail);
+  server.listen(port, host.replace(/^\[|\]$/g, ''), () => {
+    server.off('error', fail);
+    resolve();
+  });
+  return promise;
+}
+
+function listenProblem({ code, message }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return 'another process already does (EADDRINUSE); stop that one, or choose another endpoint';
+    case 'EACCES':
+      return 'not allowed (EACCES); ports below 1024 need CAP_NET_BIND_SERVICE';
+    case 'EADDRNOTAVAIL':
+      return 'this machine has no such address (EADDRNOTAVAIL)';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `the name of the host leads to no address (${code})`;
+    default:
+      return message;
+  }
+}
+
+async function closeServer(server: Server, timeout_ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  server.closeIdleConnections();
+  // Connections whose request ends from now on fall idle later.
+  const sweep = setInterval(() => server.closeIdleConnections(), 20);
+  const deadline = setTimeout(() => server.closeAllConnections(), timeout_ms);
+  await promise;
+  clearInterval(sweep);
+  clearTimeout(deadline);
+}
+
+function plain(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' });
+  response.end(`${text}\n`);
+}
