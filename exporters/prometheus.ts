@@ -10,7 +10,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as v from 'valibot';
 import { definePullExporter, type ComponentLog, type Listener } from '../src/component.ts';
-import { duration, hostPort, option, optional, required } from '../src/config/options.ts';
+import { duration, hostPort, option, optional, positiveDuration, tlsServer } from '../src/config/options.ts';
 import { createExposition, type Exposition } from './prometheus/exposition.ts';
 import { createCompiler, type Dropped } from './prometheus/families.ts';
 import { createLabels } from './prometheus/labels.ts';
@@ -37,14 +37,7 @@ export default definePullExporter({
       'A scrape is answered with values at most this old: receivers whose values are older collect at once.',
       '1s',
     ),
-    tls: optional(
-      v.strictObject({
-        cert_file: required(v.string(), 'PEM file with the certificate and what leads to its root.'),
-        key_file: required(v.string(), 'PEM file with the private key.'),
-        client_ca_file: optional(v.string(), 'PEM file: scrapers must show a certificate signed by one of these.'),
-      }),
-      'Answer by HTTPS. The files are read again when they change.',
-    ),
+    tls: optional(tlsServer(), 'Answer by HTTPS. The files are read again when they change.'),
     insecure: option(v.boolean(), 'Answer other machines without TLS; anyone who reaches the port can read.', false),
     translation_strategy: option(
       v.picklist([
@@ -67,11 +60,7 @@ export default definePullExporter({
       false,
     ),
     target_info: option(v.boolean(), 'Whether target_info carries the attributes of each resource.', true),
-    resource_attributes: option(
-      v.array(v.string()),
-      'Resource attributes that become labels of every series.',
-      [],
-    ),
+    resource_attributes: option(v.array(v.string()), 'Resource attributes that become labels of every series.', []),
     constant_labels: option(v.record(v.string(), v.string()), 'Labels that every series gets.', {}),
     created_samples: option(
       v.boolean(),
@@ -79,7 +68,7 @@ export default definePullExporter({
       false,
     ),
     metric_expiration: option(
-      duration(),
+      positiveDuration(),
       'A pushed series that is not heard of for so long is left out; so is a receiver that missed three collections.',
       '5m',
     ),
@@ -109,7 +98,12 @@ export default definePullExporter({
           escaping,
         );
         const names = { strategy: config.translation_strategy, namespace: config.namespace };
-        const compiler = createCompiler({ names, format: { kind, escaping }, labels, hasCreated: config.created_samples });
+        const compiler = createCompiler({
+          names,
+          format: { kind, escaping },
+          labels,
+          hasCreated: config.created_samples,
+        });
         return createExposition(compiler, kind);
       },
       (exposition, sources) => countDropped(exposition, sources),
@@ -158,7 +152,9 @@ export default definePullExporter({
 
     async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
       if (request.method !== 'GET' && request.method !== 'HEAD') {
-        refuse(response, 405, `Cannot ${request.method} metrics: only GET and HEAD are answered`, { Allow: 'GET, HEAD' });
+        refuse(response, 405, `Cannot ${request.method} metrics: only GET and HEAD are answered`, {
+          Allow: 'GET, HEAD',
+        });
         return;
       }
       if (scrapes >= config.max_concurrent_scrapes) {
@@ -204,7 +200,8 @@ export default definePullExporter({
 const REASONS: Readonly<Record<string, string>> = {
   series_limit: 'there are as many as max_pushed_series allows',
   delta_temporality: 'a scrape cannot carry deltas; have its source send cumulative values, or convert them before',
-  duplicate_series: 'another series has the same name and labels; resource_attributes or scope_labels may tell them apart',
+  duplicate_series:
+    'another series has the same name and labels; resource_attributes or scope_labels may tell them apart',
   type_conflict: 'another metric of that name has another type',
   name_conflict: 'a sample of another metric has its name',
   invalid_name: 'nothing of the name is left in Prometheus’ alphabet',

@@ -1,6 +1,7 @@
 /** Exemplars as OpenMetrics writes them behind a sample. */
 import type { Exemplar } from '../../src/model/batch.ts';
-import { attributeText, labelText, type Labels } from './labels.ts';
+import { valueText } from '../../src/text/value_text.ts';
+import { labelText, type Labels } from './labels.ts';
 import { secondsText, writeNumber } from './numbers.ts';
 
 /** Most code points in the names and values of an exemplar's labels (OpenMetrics 1.0, "Exemplars"). */
@@ -41,7 +42,7 @@ function exemplarText({ traceId, spanId, filteredAttributes, value, time }: Exem
   add('trace_id', traceId);
   add('span_id', spanId);
   for (const key of Object.keys(filteredAttributes).sort()) {
-    add(labels.name(key), attributeText(filteredAttributes[key]!).toWellFormed());
+    add(labels.name(key), valueText(filteredAttributes[key]!).toWellFormed());
   }
   const text = [...pairs].map(([label, pair]) => labelText(label, pair)).join();
   const at = time === 0n ? '' : ` ${secondsText(time)}`;

@@ -1,6 +1,7 @@
 /** The labels of a series, as the text between the braces of its line. */
-import { DoubleValue, attributesKey, type AnyValue, type Attributes } from '../../src/model/attributes.ts';
+import { attributesKey, type Attributes } from '../../src/model/attributes.ts';
 import type { Resource, Scope, Series } from '../../src/model/batch.ts';
+import { valueText } from '../../src/text/value_text.ts';
 import {
   escapeName,
   isLegacyLabelName,
@@ -71,7 +72,7 @@ export function createLabels(options: LabelOptions, escaping: Escaping): Labels 
       const labels = new Map<string, string>();
       for (const key of isOwn ? options.promoted : [...IDENTIFYING, ...options.promoted]) {
         const value = resource.attributes[key];
-        if (value !== undefined) labels.set(name(key), attributeText(value));
+        if (value !== undefined) labels.set(name(key), valueText(value));
       }
       if (!isOwn) for (const [label, value] of jobAndInstance(resource.attributes)) labels.set(label, value);
       for (const [key, value] of Object.entries(options.constant)) labels.set(name(key), value);
@@ -117,20 +118,11 @@ export function escapeText(text: string): string {
   return text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
 }
 
-/** A value as text (OpenTelemetry specification, "AnyValue representation for non-OTLP protocols"). */
-export function attributeText(value: AnyValue): string {
-  if (typeof value === 'string') return value;
-  if (value === null) return '';
-  if (value instanceof DoubleValue) return String(value.value);
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  return typeof value === 'object' ? JSON.stringify(plain(value)) : String(value);
-}
-
 /** `job` and `instance` of a resource that is not the scrape target, as far as it says who it is. */
 export function jobAndInstance(attributes: Attributes): ReadonlyMap<string, string> {
   const text = (key: string): string => {
     const value = attributes[key];
-    return value === undefined ? '' : attributeText(value);
+    return value === undefined ? '' : valueText(value);
   };
   const labels = new Map<string, string>();
   const service = text('service.name');
@@ -164,7 +156,7 @@ function attributeLabels(attributes: Attributes, name: (key: string) => string):
   if (keys.length > 1) keys.sort();
   for (const key of keys) {
     const label = name(key);
-    const text = attributeText(attributes[key]!);
+    const text = valueText(attributes[key]!);
     const before = labels.get(label);
     labels.set(label, before === undefined ? text : `${before};${text}`);
   }
@@ -173,7 +165,7 @@ function attributeLabels(attributes: Attributes, name: (key: string) => string):
 
 function scopeLabels({ name, version, schemaUrl, attributes }: Scope, label: (key: string) => string) {
   const labels = new Map<string, string>();
-  for (const [key, value] of Object.entries(attributes)) labels.set(label(`otel_scope_${key}`), attributeText(value));
+  for (const [key, value] of Object.entries(attributes)) labels.set(label(`otel_scope_${key}`), valueText(value));
   labels.set('otel_scope_name', name);
   labels.set('otel_scope_version', version);
   labels.set('otel_scope_schema_url', schemaUrl);
@@ -203,14 +195,4 @@ function labelsText(labels: ReadonlyMap<string, string>): string {
     if (value !== '') texts.push(labelText(label, value));
   }
   return texts.join();
-}
-
-function plain(value: AnyValue): unknown {
-  // As in OTLP/JSON: 64-bit integers and what JSON has no number for are strings.
-  if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) return String(value);
-  if (typeof value !== 'object' || value === null) return value;
-  if (value instanceof DoubleValue) return plain(value.value);
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  if (Array.isArray(value)) return value.map(plain);
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
 }

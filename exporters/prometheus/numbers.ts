@@ -1,7 +1,7 @@
 /** Numbers as text of an exposition, written straight into its bytes. */
 
-/** Longest text of a number: -2.2250738585072014e-308. */
-export const MAX_NUMBER_LENGTH = 24;
+/** Longest text of a number: -0.0000010533117237881222. */
+export const MAX_NUMBER_LENGTH = 25;
 
 /**
  * Writes the shortest text that reads back as `value`, and returns the position after it. Integers, and fractions of

@@ -75,7 +75,8 @@ export function createRenderer(
       }
       const { exposition } = variant;
       variant.used_ms = now_ms;
-      const rendering = variant.rendering?.version === version ? variant.rendering : render(variant, version, sources());
+      const rendering =
+        variant.rendering?.version === version ? variant.rendering : render(variant, version, sources());
       const owner = variant;
       rendering.users++;
       const done = (): void => {
