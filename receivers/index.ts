@@ -5,6 +5,7 @@ import filesystem from './filesystem/index.ts';
 import load from './load.ts';
 import memory from './memory.ts';
 import network from './network/index.ts';
+import otlp from './otlp.ts';
 import paging from './paging.ts';
 import processes from './processes/index.ts';
 import self from './self/index.ts';
@@ -18,6 +19,7 @@ export const receivers: readonly AnyReceiverDefinition[] = [
   load,
   memory,
   network,
+  otlp,
   paging,
   processes,
   self,

@@ -1,4 +1,4 @@
-import { promises } from 'node:fs';
+import { promises, statfsSync } from 'node:fs';
 import * as v from 'valibot';
 import { type BatchObservableResult, defineReceiver, type ReceiverContext } from '../../src/component.ts';
 import { duration, option } from '../../src/config/options.ts';
@@ -6,7 +6,7 @@ import { globs } from '../../src/text/name_filter.ts';
 import { listFileSystems } from './elsewhere.ts';
 import type { Mount } from './mountinfo.ts';
 import { createMounts, type MountsOptions } from './mounts.ts';
-import { createSelection, DEFAULT_EXCLUDED_MOUNT_POINTS, DEFAULT_EXCLUDED_TYPES, mayHang } from './selection.ts';
+import { createSelection, DEFAULT_EXCLUDED_MOUNT_POINTS, DEFAULT_EXCLUDED_TYPES, type Risk } from './selection.ts';
 import { createSeries, type MountSeries } from './series.ts';
 import { createStatfsCalls, type StatfsAnswer, type StatfsCalls, type StatfsResult } from './statfs_calls.ts';
 
@@ -87,7 +87,11 @@ let sharedCalls: StatfsCalls | undefined;
 function processCalls(): StatfsCalls {
   // libuv's default is 4.
   const threads = Number(process.env.UV_THREADPOOL_SIZE) || 4;
-  return (sharedCalls ??= createStatfsCalls((path) => promises.statfs(path), threads));
+  return (sharedCalls ??= createStatfsCalls({
+    statfs: (path) => promises.statfs(path),
+    statfsNow: (path) => statfsSync(path),
+    threads,
+  }));
 }
 
 type Context = Pick<
@@ -164,10 +168,14 @@ export function createFilesystem(
       const mounts = readMounts();
       renewSeries(mounts);
       // One after the other, and last those that may hang: no more threads are taken than are known to hang.
-      for (const isLast of [false, true]) {
+      for (const risk of RISKS) {
         for (const mount of mounts) {
-          if (mayHang(mount) !== isLast || signal.aborted) continue;
-          const answer = await calls.ask(host.resolve(mount.mountPoint), isLast, config.mount_timeout, signal);
+          if (mount.risk !== risk || signal.aborted) continue;
+          const path = host.resolve(mount.mountPoint);
+          const answer =
+            risk === 'none'
+              ? calls.askNow(path)
+              : await calls.ask(path, risk === 'remote', config.mount_timeout, signal);
           report(mount, answer);
           if (answer.outcome === 'known') observe(observer, seriesOf.get(mount)!, answer.figures);
         }
@@ -175,6 +183,8 @@ export function createFilesystem(
     },
   };
 }
+
+const RISKS: readonly Risk[] = ['none', 'disk', 'remote'];
 
 function clamp(value: number, most: number): number {
   return Math.min(Math.max(value, 0), most);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ComponentLog, Host } from '../../src/component.ts';
 import { attempt } from '../../src/procfs/source.ts';
 import { type Mount, parseMountinfo, visibleMounts } from './mountinfo.ts';
+import { createRiskOf, type Risk } from './selection.ts';
 
 export interface MountsOptions {
   readonly host: Host;
@@ -13,7 +14,13 @@ export interface MountsOptions {
   readonly readOwnMountinfo?: () => Uint8Array;
 }
 
+/** A mount to report. */
+export interface ReportedMount extends Mount {
+  readonly risk: Risk;
+}
+
 const OWN_MOUNTINFO = '/proc/self/mountinfo';
+const NO_MOUNTS: readonly Mount[] = [];
 
 /**
  * A function that returns the mounts to report. As long as the kernel's list stays the same, so does the result.
@@ -22,7 +29,7 @@ const OWN_MOUNTINFO = '/proc/self/mountinfo';
  * counts only if it is to be seen below `root_path`: elsewhere its path leads to the folder beneath, and figures of
  * another file system.
  */
-export function createMounts(options: MountsOptions): () => readonly Mount[] {
+export function createMounts(options: MountsOptions): () => readonly ReportedMount[] {
   const { host, log, select, readOwnMountinfo = () => readFileSync(OWN_MOUNTINFO) } = options;
   const rootPath = host.rootPath.replace(/(?<=.)\/+$/, '');
   const isElsewhere = rootPath !== '/';
@@ -30,13 +37,16 @@ export function createMounts(options: MountsOptions): () => readonly Mount[] {
   const parseHost = onceUntilChanged(parseOf(isElsewhere ? '/proc/1/mountinfo' : OWN_MOUNTINFO));
   const parseOwn = onceUntilChanged(parseOf(OWN_MOUNTINFO));
   const selectFrom = onceForSame((mounts: readonly Mount[], own: readonly Mount[]) => {
-    const selected = select(mounts);
-    return isElsewhere ? selected.filter(createVisibility(rootPath, own, log)) : selected;
+    const riskOf = createRiskOf(mounts);
+    const isSeen = isElsewhere ? createVisibility(rootPath, own, log) : () => true;
+    return select(mounts)
+      .filter(isSeen)
+      .map((mount) => ({ ...mount, risk: riskOf(mount) }));
   });
   const stripped = onceForSame((own: readonly Mount[]) => belowRoot(rootPath, own));
 
   return () => {
-    if (!isElsewhere) return selectFrom(parseHost(host.read(OWN_MOUNTINFO)), []);
+    if (!isElsewhere) return selectFrom(parseHost(host.read(OWN_MOUNTINFO)), NO_MOUNTS);
     const own = parseOwn(readOwnMountinfo());
     const mounts = attempt(log, '/proc/1/mountinfo', () => parseHost(host.read('/proc/1/mountinfo')));
     return selectFrom(mounts ?? stripped(own), own);

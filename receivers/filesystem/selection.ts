@@ -66,11 +66,33 @@ function depthOf(path: string): number {
   return path === '/' ? 0 : path.split('/').length - 1;
 }
 
-const REMOTE_TYPES = new Set(
-  'nfs nfs4 cifs smb3 smbfs ceph 9p afs coda lustre gpfs beegfs orangefs ncpfs davfs virtiofs glusterfs'.split(' '),
-);
+/**
+ * What may happen to who asks a file system for its figures: with `none` the kernel answers from memory; a `disk` may
+ * have to be read; behind `remote` there is another machine or program, which may never answer.
+ */
+export type Risk = 'none' | 'disk' | 'remote';
 
-/** Whether another machine or another program answers for it, so that asking may take for ever. */
-export function mayHang({ type, source }: Pick<Mount, 'type' | 'source'>): boolean {
+const REMOTE_TYPES = new Set(
+  'nfs nfs4 cifs smb3 smbfs ceph 9p afs coda lustre gpfs beegfs orangefs ncpfs davfs virtiofs glusterfs autofs'.split(
+    ' ',
+  ),
+);
+/** Their statfs reads counters of the superblock only (`ext4_statfs`, `xfs_fs_statfs`, `shmem_statfs`). */
+const MEMORY_TYPES = new Set(['ext2', 'ext3', 'ext4', 'tmpfs', 'xfs']);
+
+/** A function that tells the risk of a mount, given all mounts: the path to it leads through those it stands on. */
+export function createRiskOf(mounts: readonly Mount[]): (mount: Mount) => Risk {
+  const byId = new Map(mounts.map((mount) => [mount.id, mount]));
+  return (mount) => {
+    const ids = new Set<number>();
+    for (let at: Mount | undefined = mount; at !== undefined && !ids.has(at.id); at = byId.get(at.parent)) {
+      if (isRemote(at)) return 'remote';
+      ids.add(at.id);
+    }
+    return MEMORY_TYPES.has(mount.type) ? 'none' : 'disk';
+  };
+}
+
+function isRemote({ type, source }: Mount): boolean {
   return REMOTE_TYPES.has(type) || type.startsWith('fuse') || /^[^/]+:\//.test(source) || source.startsWith('//');
 }

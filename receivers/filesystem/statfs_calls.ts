@@ -23,6 +23,8 @@ export type StatfsAnswer =
   | { readonly outcome: 'skipped' };
 
 export interface StatfsCalls {
+  /** Asks in place, for a file system whose figures the kernel has in memory: twenty times cheaper. */
+  askNow(path: string): StatfsAnswer;
   /** Asks for the file system at `path`; `mayHang` says that it is not a local disk's. */
   ask(path: string, mayHang: boolean, timeout_ms: number, abort: AbortSignal): Promise<StatfsAnswer>;
   /** Calls that have not returned in time, and not since. */
@@ -34,8 +36,14 @@ interface Call {
   isHanging: boolean;
 }
 
-/** @param threads size of libuv's thread pool */
-export function createStatfsCalls(statfs: Statfs, threads: number): StatfsCalls {
+export interface StatfsCallsOptions {
+  readonly statfs: Statfs;
+  readonly statfsNow: (path: string) => StatfsResult;
+  /** Size of libuv's thread pool. */
+  readonly threads: number;
+}
+
+export function createStatfsCalls({ statfs, statfsNow, threads }: StatfsCallsOptions): StatfsCalls {
   /** Calls that have not returned yet, by path. */
   const pending = new Map<string, Call>();
   let hanging = 0;
@@ -61,6 +69,13 @@ export function createStatfsCalls(statfs: Statfs, threads: number): StatfsCalls 
   return {
     get hanging() {
       return hanging;
+    },
+    askNow(path) {
+      try {
+        return { outcome: 'known', figures: statfsNow(path) };
+      } catch (error) {
+        return { outcome: 'failed', error };
+      }
     },
     async ask(path, mayHang, timeout_ms, abort) {
       let call = pending.get(path);

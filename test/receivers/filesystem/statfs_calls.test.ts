@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { createStatfsCalls, type StatfsResult } from '../../../receivers/filesystem/statfs_calls.ts';
 
 const FIGURES: StatfsResult = { bsize: 1, frsize: 1, blocks: 10, bfree: 5, bavail: 4, files: 0, ffree: 0 };
+const statfsNow = (): StatfsResult => FIGURES;
 const NEVER = new AbortController().signal;
 /** Long enough for what answers; nothing is measured against it. */
 const PATIENT_MS = 30_000;
@@ -26,18 +27,27 @@ function controlled() {
 }
 
 test('ask returns the figures, or why there are none', async () => {
-  const calls = createStatfsCalls(
-    (path) => (path === '/' ? Promise.resolve(FIGURES) : Promise.reject(new Error('no'))),
-    4,
-  );
+  const statfs = (path: string): Promise<StatfsResult> =>
+    path === '/' ? Promise.resolve(FIGURES) : Promise.reject(new Error('no'));
+  const calls = createStatfsCalls({ statfs, statfsNow, threads: 4 });
   expect(await calls.ask('/', false, PATIENT_MS, NEVER)).toEqual({ outcome: 'known', figures: FIGURES });
   expect(await calls.ask('/gone', false, PATIENT_MS, NEVER)).toEqual({ outcome: 'failed', error: new Error('no') });
   expect(calls.hanging).toBe(0);
 });
 
+test('askNow returns the figures, or why there are none', () => {
+  const failing = (path: string): StatfsResult => {
+    if (path !== '/') throw new Error('no');
+    return FIGURES;
+  };
+  const calls = createStatfsCalls({ statfs: () => new Promise(() => {}), statfsNow: failing, threads: 4 });
+  expect(calls.askNow('/')).toEqual({ outcome: 'known', figures: FIGURES });
+  expect(calls.askNow('/gone')).toEqual({ outcome: 'failed', error: new Error('no') });
+});
+
 test('ask gives up on a mount that hangs, and does not call it again until it returned', async () => {
   const { asked, waiting, statfs } = controlled();
-  const calls = createStatfsCalls(statfs, 4);
+  const calls = createStatfsCalls({ statfs, statfsNow, threads: 4 });
   expect(await calls.ask('/hung', true, 1, NEVER)).toEqual({ outcome: 'hanging' });
   expect(await calls.ask('/hung', true, PATIENT_MS, NEVER)).toEqual({ outcome: 'hanging' });
   expect(await calls.ask('/', false, PATIENT_MS, NEVER)).toMatchObject({ outcome: 'known' });
@@ -58,7 +68,7 @@ test.each([
   [1, true, 1],
 ])('with %i threads, and mounts that may hang: %s, ask has at most %i calls hang', async (threads, mayHang, most) => {
   const { asked, statfs } = controlled();
-  const calls = createStatfsCalls(statfs, threads);
+  const calls = createStatfsCalls({ statfs, statfsNow, threads });
   const outcomes: string[] = [];
   for (let mount = 0; mount < 10; mount++) outcomes.push((await calls.ask(`/hung${mount}`, mayHang, 1, NEVER)).outcome);
   expect(asked).toHaveLength(most);
@@ -67,7 +77,7 @@ test.each([
 
 test('ask still asks local disks when no further mount that may hang is asked', async () => {
   const { statfs } = controlled();
-  const calls = createStatfsCalls(statfs, 4);
+  const calls = createStatfsCalls({ statfs, statfsNow, threads: 4 });
   await calls.ask('/hung1', true, 1, NEVER);
   await calls.ask('/hung2', true, 1, NEVER);
   expect(await calls.ask('/remote', true, PATIENT_MS, NEVER)).toEqual({ outcome: 'skipped' });
@@ -76,7 +86,7 @@ test('ask still asks local disks when no further mount that may hang is asked', 
 
 test('two who ask for the same mount share one call', async () => {
   const { asked, waiting, statfs } = controlled();
-  const calls = createStatfsCalls(statfs, 4);
+  const calls = createStatfsCalls({ statfs, statfsNow, threads: 4 });
   const both = [calls.ask('/hung', true, PATIENT_MS, NEVER), calls.ask('/hung', true, PATIENT_MS, NEVER)];
   waiting.get('/hung')!.resolve(FIGURES);
   expect((await Promise.all(both)).map(({ outcome }) => outcome)).toEqual(['known', 'known']);
@@ -85,7 +95,7 @@ test('two who ask for the same mount share one call', async () => {
 
 test('ask ends with the collection', async () => {
   const { statfs } = controlled();
-  const calls = createStatfsCalls(statfs, 4);
+  const calls = createStatfsCalls({ statfs, statfsNow, threads: 4 });
   const collection = new AbortController();
   const pending = calls.ask('/hung', true, PATIENT_MS, collection.signal);
   collection.abort();
@@ -103,7 +113,7 @@ test('a call that really hangs in the kernel leaves threads for the rest of the 
     await (await promises.open(path, 'r')).close();
     return FIGURES;
   };
-  const calls = createStatfsCalls(statfs, 4);
+  const calls = createStatfsCalls({ statfs, statfsNow, threads: 4 });
   try {
     expect(await calls.ask(pipe, true, 1, NEVER)).toEqual({ outcome: 'hanging' });
     expect(await calls.ask(folder, false, PATIENT_MS, NEVER)).toMatchObject({ outcome: 'known' });
