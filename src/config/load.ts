@@ -1,11 +1,12 @@
 /** Loads a configuration: read, merge overlays, substitute, fill in the standard variables, validate. */
 import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { AnyExporterDefinition, AnyProcessorDefinition, AnyReceiverDefinition } from '../component.ts';
 import { ConfigError, type ConfigProblem } from '../errors.ts';
 import type { Attributes } from '../model/attributes.ts';
 import { loadAgent, type AgentSettings } from './agent_settings.ts';
 import { loadComponents, type LoadedComponents } from './components.ts';
-import { attachLines } from './frames.ts';
+import { attachLines } from './masking.ts';
 import { readSource, type Source } from './loaders.ts';
 import { mergeTrees } from './merge.ts';
 import { applyOtelEnvironment } from './otel_environment.ts';
@@ -108,8 +109,8 @@ function readAll(
     mergeTrees(below, over, problems);
 
   let tree = files.map(read).reduce(overlay, undefined);
-  let isDefault = options.files.length === 0;
-  if (tree === undefined && !isDefault && problems.length === 0) {
+  let isDefault = resolve(files[0]!) === resolve(defaultFile);
+  if (tree === undefined && options.files.length > 0 && !isDefault && problems.length === 0) {
     isDefault = true;
     warnings.push({
       message: `Cannot find any setting in ${files.join(', ')}: the default configuration is used`,

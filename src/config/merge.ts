@@ -66,6 +66,11 @@ function join(base: Node, over: Node, path: Path, problems: ConfigProblem[]): No
   return { kind: 'list', items, origin: over.origin };
 }
 
+/** A null that is written out removes; an empty `key:` only what is not empty itself, since it may mean "defaults". */
+function isRemoval(over: Node, below: Node): boolean {
+  return isNull(over) && (!isNull(below) || (over.kind === 'scalar' && over.source !== ''));
+}
+
 const words = { map: 'section', list: 'list', scalar: 'single value' } as const;
 
 function mergeMaps(base: MapNode, over: MapNode, path: Path, problems: ConfigProblem[]): MapNode {
@@ -76,7 +81,7 @@ function mergeMaps(base: MapNode, over: MapNode, path: Path, problems: ConfigPro
     if (below === undefined) {
       entries.set(key, entry);
       removed.delete(key);
-    } else if (isNull(entry.value) && !isNull(below.value)) {
+    } else if (isRemoval(entry.value, below.value)) {
       entries.delete(key);
       removed.set(key, entry.key);
     } else {

@@ -16,7 +16,7 @@ import { REFUSED_KEYS } from './yaml.ts';
 export interface OtelContext {
   readonly env: NodeJS.ProcessEnv;
   readonly registry: Registry;
-  /** Whether the user named no configuration file. */
+  /** Whether the default configuration is the one below all others. */
   readonly isDefault: boolean;
   readonly warnings: ConfigProblem[];
 }
@@ -47,11 +47,11 @@ export class Variables {
     return value === '' ? undefined : value;
   }
 
-  ignore(name: string, reason: string): void {
+  ignore(name: string, reason: string, hint = 'it is ignored'): void {
     const warning = {
       message: `Cannot use ${name}: ${reason}`,
       path: '',
-      hint: 'it is ignored',
+      hint,
     };
     if (!this.#warnings.some(({ message }) => message === warning.message)) this.#warnings.push(warning);
   }

@@ -26,9 +26,9 @@ export function applyOtlpVariables(root: MapNode, variables: Variables, context:
   if (exporters.length === 0) {
     const hasEndpoint = [...bySignal.values()].some((settings) => ENDPOINTS.some((name) => settings.has(name)));
     if (hasEndpoint && !context.isDefault) {
-      const reason =
-        'no exporter of type otlp is configured, and exporters are added to the default configuration only';
-      variables.ignore(endpointVariable(bySignal), reason);
+      const reason = 'no exporter of type otlp is configured, and only the default configuration gets one added';
+      const hint = 'write "otlp:" under exporters and name it in a pipeline, or unset the variable';
+      variables.ignore(endpointVariable(bySignal), reason, hint);
     }
     return context.isDefault ? addExporters(root, bySignal) : root;
   }

@@ -92,7 +92,7 @@ export function parseSet(text: string, problems: ConfigProblem[]): Node | undefi
   problems.push(...parsed.problems.map(({ message, hint }) => ({ message, path: '', hint })));
   if (parsed.problems.length > 0) return undefined;
   const origin: Origin = { file, line: 0, column: 0 };
-  const value = parsed.root ?? { kind: 'scalar', value: null, origin, source: '' };
+  const value = parsed.root ?? { kind: 'scalar', value: null, origin, source: match[2]!.trim() };
   return withValue(undefined, path, { ...withOrigin(value, origin), mode: 'replace' }, origin);
 }
 

@@ -58,6 +58,8 @@ function entryOf(name: string, shape: Shape): string[] {
     return [...about, ...(shape.byDefault === undefined ? disabled(body) : body)];
   }
   const inner = innerOf(shape);
+  const [only, ...others] = shape.kind === 'choice' ? shape.values : [];
+  if (only !== undefined && others.length === 0) return [...about, `${name}: ${String(only)}`];
   if (shape.byDefault === undefined) return [...about, ...disabled([`${name}:`, ...indent(inner)])];
   const value = stringify(shape.byDefault, { collectionStyle: 'flow', lineWidth: 0 }).trimEnd();
   return [...about, `${name}: ${value}`, ...disabled(indent(inner))];
@@ -66,11 +68,9 @@ function entryOf(name: string, shape: Shape): string[] {
 /** What stands below free keys and in lists, as an example to copy. */
 function innerOf(shape: Shape): string[] {
   if (shape.kind === 'map') return shape.value.kind === 'object' ? ['<name>:', ...indent(entriesOf(shape.value))] : [];
-  if (shape.kind === 'list' && shape.item.kind === 'object') {
-    const [first, ...rest] = hyphenated(entriesOf(shape.item));
-    return first === undefined ? [] : [first, ...rest];
-  }
-  return [];
+  if (shape.kind !== 'list') return [];
+  const items = shape.item.kind === 'union' ? shape.item.choices : [shape.item];
+  return items.flatMap((item) => (item.kind === 'object' ? hyphenated(entriesOf(item)) : []));
 }
 
 /** The entries as one item of a list: the first option, not the comment in front of it, takes the hyphen. */

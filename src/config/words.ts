@@ -42,7 +42,8 @@ export function isSensitive(node: ScalarNode, path: Path, shape: (path: Path) =>
 /** What was found, in words: `"abc"`, `5`, `a list`, `nothing`; only its kind if it is a secret. */
 export function describeFound(node: Node | undefined, isSecret: boolean): string {
   if (node === undefined || (node.kind === 'scalar' && node.value === null)) return 'nothing';
-  if (node.kind !== 'scalar') return node.kind === 'list' ? 'a list' : 'a section';
+  if (node.kind === 'list') return node.items.length === 0 ? 'an empty list' : 'a list';
+  if (node.kind === 'map') return 'a section';
   const via = node.origin.via === undefined ? '' : ` from ${node.origin.via}`;
   const isHidden = isSecret || node.isFromFile === true;
   if (isHidden) return `${typeof node.value === 'string' ? 'a text' : `a ${typeof node.value}`}${via}`;

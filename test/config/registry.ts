@@ -125,7 +125,7 @@ const otlp = definePushExporter({
 const sdk = definePushExporter({
   type: 'sdk',
   about: 'Runs an exporter package.',
-  signals: ['metrics'],
+  signals: ['metrics', 'logs', 'traces'],
   config: v.strictObject({
     package: required(v.pipe(v.string(), v.nonEmpty()), 'Name of the package.'),
     options: option(v.record(v.string(), v.unknown()), 'What its constructor is given.', {}),
