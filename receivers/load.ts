@@ -17,7 +17,8 @@ export default defineReceiver({
     fifteen: loadAverage('15m', '15 minutes'),
   },
   sources: ['/proc/loadavg', '/sys/devices/system/cpu/online'],
-  create({ config, host, log, metrics }) {
+  create({ config, host, log, metrics, isEnabled }) {
+    const isWanted = isEnabled('one') || isEnabled('five') || isEnabled('fifteen');
     const readLoad =
       host.platform === 'linux' ? createSource({ host, log }, '/proc/loadavg', parseLoadavg) : systemLoad;
     const readCpuCount = () =>
@@ -37,9 +38,10 @@ export default defineReceiver({
 
     return {
       collect(observer) {
-        const load = readLoad();
+        const load = isWanted ? readLoad() : undefined;
+        if (load === undefined) return;
         const divisor = config.cpu_average ? readCpuCount() : 1;
-        if (load === undefined || divisor === undefined) return;
+        if (divisor === undefined) return;
         observer.observe(metrics.one, load.one / divisor);
         observer.observe(metrics.five, load.five / divisor);
         observer.observe(metrics.fifteen, load.fifteen / divisor);

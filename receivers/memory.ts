@@ -68,6 +68,7 @@ export default defineReceiver({
   },
   sources: ['/proc/meminfo'],
   create({ host, log, metrics, isEnabled }) {
+    const isWanted = (Object.keys(metrics) as (keyof typeof metrics)[]).some(isEnabled);
     const read = createSource({ host, log }, '/proc/meminfo', parseMeminfo);
     const states = {
       used: { [STATE]: 'used' },
@@ -96,7 +97,7 @@ export default defineReceiver({
     }
 
     function observeMeminfo(observer: BatchObservableResult): void {
-      const memory = read();
+      const memory = isWanted ? read() : undefined;
       if (memory === undefined) return;
       observeStates(observer, memory.total, memory);
       // What a kernel does not tell is NaN, which is no observation.
@@ -121,6 +122,7 @@ export default defineReceiver({
     }
 
     async function observeElsewhere(observer: BatchObservableResult): Promise<void> {
+      if (!isWanted) return;
       const memory = await (await host.systeminformation()).mem();
       // No system but Linux has buffers apart, and Windows counts its cache as free.
       const cached = host.platform === 'win32' ? NaN : memory.buffcache;

@@ -25,6 +25,8 @@ export interface RunOptions {
   /** Parts of the host to replace, as a recorded `systeminformation`. */
   readonly host?: Partial<Host>;
   readonly agent?: AgentFigures;
+  /** Whether `start` is called; it is unless this is false. */
+  readonly isStarted?: boolean;
   readonly next?: ReceiverContext<unknown, unknown>['next'];
   readonly serve?: ReceiverContext<unknown, unknown>['serve'];
 }
@@ -52,7 +54,7 @@ export const RESOURCE: Resource = { attributes: { 'host.name': 'test' }, schemaU
 const SCOPE = { name: 'test', version: '0', attributes: {}, schemaUrl: '' };
 const NO_FIGURES: AgentFigures = { startTime: 0n, components: [], pipelines: [] };
 
-/** Creates and starts a receiver on the machine below `rootPath`. */
+/** Creates, and unless told otherwise starts, a receiver on the machine below `rootPath`. */
 export async function runReceiver(definition: AnyReceiverDefinition, options: RunOptions = {}): Promise<ReceiverRun> {
   const { rootPath = '/', platform = 'linux', everything = false } = options;
   const host: Host = { ...createHost({ rootPath, platform }), ...options.host };
@@ -105,7 +107,7 @@ export async function runReceiver(definition: AnyReceiverDefinition, options: Ru
   if (receiver.collect !== undefined) {
     meter.addBatchObservableCallback((observer, abort) => receiver.collect!(observer, abort));
   }
-  await receiver.start?.();
+  if (options.isStarted !== false) await receiver.start?.();
 
   let time = bootTime + 3_600_000_000_000n;
   return {
