@@ -106,12 +106,14 @@ export function createFilesystem(
   readOwnMountinfo?: MountsOptions['readOwnMountinfo'],
 ) {
   const select = createSelection(config);
-  let seriesOf = new Map<Mount, MountSeries>();
+  let seriesOf: ReadonlyMap<Mount, MountSeries> = new Map();
 
   /** Keeps the attributes of mounts that are still there; a mount is the same object as long as nothing changed. */
-  function renewSeries(mounts: readonly Mount[]): void {
-    if (mounts.length === seriesOf.size && mounts.every((mount) => seriesOf.has(mount))) return;
-    seriesOf = new Map(mounts.map((mount) => [mount, seriesOf.get(mount) ?? createSeries(mount)]));
+  function renewSeries(mounts: readonly Mount[]): ReadonlyMap<Mount, MountSeries> {
+    if (mounts.length !== seriesOf.size || !mounts.every((mount) => seriesOf.has(mount))) {
+      seriesOf = new Map(mounts.map((mount) => [mount, seriesOf.get(mount) ?? createSeries(mount)]));
+    }
+    return seriesOf;
   }
 
   function observe(observer: BatchObservableResult, series: MountSeries, figures: StatfsResult): void {
@@ -166,7 +168,8 @@ export function createFilesystem(
   return {
     async collect(observer: BatchObservableResult, signal: AbortSignal): Promise<void> {
       const mounts = readMounts();
-      renewSeries(mounts);
+      // Its own, for as long as it runs: a collection that was given up may still wait when the next one begins.
+      const series = renewSeries(mounts);
       // One after the other, and last those that may hang: no more threads are taken than are known to hang.
       for (const risk of RISKS) {
         for (const mount of mounts) {
@@ -177,7 +180,7 @@ export function createFilesystem(
               ? calls.askNow(path)
               : await calls.ask(path, risk === 'remote', config.mount_timeout, signal);
           report(mount, answer);
-          if (answer.outcome === 'known') observe(observer, seriesOf.get(mount)!, answer.figures);
+          if (answer.outcome === 'known') observe(observer, series.get(mount)!, answer.figures);
         }
       }
     },
