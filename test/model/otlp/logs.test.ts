@@ -23,7 +23,7 @@ const record: LogRecord = {
   eventName: 'device.added',
 };
 
-describe('encodeLogs', () => {
+describe('encodeLogs', { timeout: 60_000 }, () => {
   test('decodeLogs gives back what encodeLogs was given, through protobufjs or not', () => {
     fc.assert(
       fc.property(logBatch, (batch) => {
@@ -92,6 +92,18 @@ describe('encodeLogs', () => {
     const records = [null, undefined].map((body) => ({ ...record, body }));
     const decoded = decodeLogs(encodeLogs({ signal: 'logs', count: 2, records }));
     expect(decoded.records.map(({ body }) => body)).toEqual([null, undefined]);
+  });
+
+  test('encodeLogs writes records that are larger than any buffer before, and small ones after them', () => {
+    for (const size of [100, 100_000, 9 * 1024 * 1024, 100]) {
+      const body = 'ä'.repeat(size / 2);
+      const attributes = { bytes: new Uint8Array(size).fill(7) };
+      const records = [record, { ...record, body, attributes }, record];
+      const decoded = decodeLogs(encodeLogs({ signal: 'logs', count: 3, records }));
+      expect(decoded.records[1]?.body === body).toBe(true);
+      expect(Buffer.compare(attributes.bytes, decoded.records[1]?.attributes['bytes'] as Uint8Array)).toBe(0);
+      expect(decoded.records[2]).toEqual(record);
+    }
   });
 
   test('encodeLogs puts several batches into one request, and hands on bytes that came encoded', () => {

@@ -24,7 +24,7 @@ function batchOf(series: readonly Series[], values: readonly number[], more: Par
   return { signal: 'metrics', count: series.length, series, values: Float64Array.from(values), time: 9n, ...more };
 }
 
-describe('decodeMetrics', () => {
+describe('decodeMetrics', { timeout: 60_000 }, () => {
   test('decodeMetrics gives back what encodeMetrics was given', () => {
     fc.assert(
       fc.property(metricBatch, (batch) => {
@@ -152,7 +152,7 @@ describe('decodeMetrics', () => {
   });
 });
 
-describe('encodeMetrics', () => {
+describe('encodeMetrics', { timeout: 60_000 }, () => {
   test('encodeMetrics writes the same bytes whether it renders a layout or patches its template', () => {
     fc.assert(
       fc.property(numberBatch, numberBatch, (batch, other) => {
@@ -329,7 +329,7 @@ describe('encodeMetrics', () => {
   });
 });
 
-describe('OTLP/JSON of metrics', () => {
+describe('OTLP/JSON of metrics', { timeout: 60_000 }, () => {
   test('encodeMetricsJson agrees with protobufjs', () => {
     fc.assert(
       fc.property(metricBatch, (batch) => {

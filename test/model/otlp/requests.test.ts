@@ -6,9 +6,11 @@ import { decodeMetrics } from '../../../src/model/otlp/decode_metrics.ts';
 import { encodeLogs } from '../../../src/model/otlp/encode_logs.ts';
 import { encodeMetrics } from '../../../src/model/otlp/encode_metrics.ts';
 import { lazyLogBatch, lazyMetricBatch } from '../../../src/model/otlp/lazy_batch.ts';
+import { REQUEST_TYPES } from '../../../src/model/otlp/message_types.ts';
+import { protobufToJson } from '../../../src/model/otlp/protobuf_to_json.ts';
 import { countItems, countSpans, splitRequest, splitToSize } from '../../../src/model/otlp/requests.ts';
 import { logBatch, metricBatch, recordsOf, rowsOf } from './arbitraries.ts';
-import { objectOf, TraceRequest } from './oracle.ts';
+import { LogsRequest, objectOf, TraceRequest } from './oracle.ts';
 import { traceRequest } from './traces.ts';
 
 /** Encoded requests of a signal, with the number of their items and the items as text. */
@@ -35,7 +37,7 @@ function spansOf(request: unknown): readonly string[] {
     .sort();
 }
 
-describe('countItems', () => {
+describe('countItems', { timeout: 60_000 }, () => {
   test('countItems counts data points, records and spans', () => {
     fc.assert(
       fc.property(requests, ({ signal, bytes, count }) => {
@@ -59,22 +61,42 @@ describe('countItems', () => {
     ['the end of a group that did not begin', [0x14]],
     ['the end of another group', [0x13, 0x1c]],
     ['a group without end', [0x13]],
-    ['groups in groups in groups', Array.from({ length: 70 }, () => 0x13)],
+    ['groups nested 65 deep', [...Array.from({ length: 65 }, () => 0x13), ...Array.from({ length: 65 }, () => 0x14)]],
   ])('countItems refuses %s, with its place', (_, bytes) => {
     expect(() => countItems(Uint8Array.from(bytes), 'logs')).toThrow(SyntaxError);
     expect(() => countItems(Uint8Array.from(bytes), 'logs')).toThrow(/^Cannot decode OTLP: .* at byte \d+$/);
     expect(() => decodeLogs(Uint8Array.from(bytes))).toThrow(SyntaxError);
   });
 
+  test('countItems, decodeLogs and protobufToJson refuse values that nest more than 64 deep', () => {
+    const nested = (depth: number): Uint8Array => {
+      let body = { intValue: 1 } as object;
+      for (let level = 1; level < depth; level++) body = { arrayValue: { values: [body] } };
+      const logRecords = [{ body }];
+      return LogsRequest.encode(LogsRequest.fromObject({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] })).finish();
+    };
+    const readers = [
+      (bytes: Uint8Array) => countItems(bytes, 'logs'),
+      (bytes: Uint8Array) => decodeLogs(bytes),
+      (bytes: Uint8Array) => protobufToJson(REQUEST_TYPES.logs, bytes),
+    ];
+    for (const read of readers) {
+      expect(() => read(nested(64))).not.toThrow();
+      expect(() => read(nested(65))).toThrow('values nested more than 64 deep');
+    }
+  });
+
   test('countItems goes past fields that it does not know, groups among them', () => {
     const unknown = [0xfa, 0x3e, 2, 1, 2, 0x9b, 0x06, 0x08, 1, 0x9c, 0x06, 0x0d, 1, 2, 3, 4, 0x10, 0xff, 1];
     const message = Uint8Array.from([...unknown, 0x0a, 2 + unknown.length, ...unknown, 0x12, 0, ...unknown]);
+    const nested = Uint8Array.from({ length: 128 }, (_, index) => (index < 64 ? 0x13 : 0x14));
+    expect(countItems(nested, 'logs')).toBe(0);
     expect(countItems(message, 'logs')).toBe(0);
     expect(decodeLogs(message).count).toBe(0);
   });
 });
 
-describe('splitRequest', () => {
+describe('splitRequest', { timeout: 60_000 }, () => {
   test('splitRequest halves a request without losing an item or its surroundings', () => {
     fc.assert(
       fc.property(requests, ({ signal, bytes, count }) => {
@@ -112,7 +134,7 @@ describe('splitRequest', () => {
   });
 });
 
-describe('lazy batches', () => {
+describe('lazy batches', { timeout: 60_000 }, () => {
   test('lazyMetricBatch has the columns of the decoded batch, and hands its bytes on', () => {
     fc.assert(
       fc.property(metricBatch, (batch) => {

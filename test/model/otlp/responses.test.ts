@@ -19,7 +19,7 @@ import { RetryInfo, RpcStatus } from './oracle.ts';
 
 const partial = { rejected: 3, message: 'no metric name' };
 
-describe('decodeResponse', () => {
+describe('decodeResponse', { timeout: 60_000 }, () => {
   test('decodeResponse gives back what encodeResponse was given, in protobuf and JSON', () => {
     fc.assert(
       fc.property(fc.nat({ max: Number.MAX_SAFE_INTEGER }), fc.string({ unit: 'binary' }), (rejected, message) => {
@@ -62,7 +62,7 @@ describe('decodeResponse', () => {
   });
 });
 
-describe('decodeStatus', () => {
+describe('decodeStatus', { timeout: 60_000 }, () => {
   test('decodeStatus gives back what encodeStatus was given', () => {
     const delay = fc.option(fc.nat({ max: 1e9 }), { nil: undefined });
     fc.assert(

@@ -131,17 +131,21 @@ const logRecords = fc
     return records.map((record) => ({ ...record, resource, instrumentationScope }));
   });
 
-test('decodeMetrics and decodeMetricsJson read what the serializers of OpenTelemetry write', () => {
-  fc.assert(
-    fc.property(resourceMetrics, (metrics) => {
-      const expected = rowsOf(batchOf(metrics));
-      expect(rowsOf(decodeMetrics(bytesOf(ProtobufMetricsSerializer.serializeRequest(metrics))))).toEqual(expected);
-      expect(rowsOf(decodeMetricsJson(bytesOf(JsonMetricsSerializer.serializeRequest(metrics))))).toEqual(expected);
-    }),
-  );
-});
+test(
+  'decodeMetrics and decodeMetricsJson read what the serializers of OpenTelemetry write',
+  { timeout: 60_000 },
+  () => {
+    fc.assert(
+      fc.property(resourceMetrics, (metrics) => {
+        const expected = rowsOf(batchOf(metrics));
+        expect(rowsOf(decodeMetrics(bytesOf(ProtobufMetricsSerializer.serializeRequest(metrics))))).toEqual(expected);
+        expect(rowsOf(decodeMetricsJson(bytesOf(JsonMetricsSerializer.serializeRequest(metrics))))).toEqual(expected);
+      }),
+    );
+  },
+);
 
-test('encodeMetrics writes the message that the serializer of OpenTelemetry writes', () => {
+test('encodeMetrics writes the message that the serializer of OpenTelemetry writes', { timeout: 60_000 }, () => {
   fc.assert(
     fc.property(resourceMetrics, (metrics) => {
       const theirs = bytesOf(ProtobufMetricsSerializer.serializeRequest(metrics));
@@ -154,7 +158,7 @@ test('encodeMetrics writes the message that the serializer of OpenTelemetry writ
   );
 });
 
-test('decodeLogs and decodeLogsJson read what the serializers of OpenTelemetry write', () => {
+test('decodeLogs and decodeLogsJson read what the serializers of OpenTelemetry write', { timeout: 60_000 }, () => {
   fc.assert(
     fc.property(logRecords, (records) => {
       const expected = recordsOf({ signal: 'logs', count: records.length, records: records.map(recordOf) });
@@ -164,7 +168,7 @@ test('decodeLogs and decodeLogsJson read what the serializers of OpenTelemetry w
   );
 });
 
-test('encodeLogs writes the message that the serializer of OpenTelemetry writes', () => {
+test('encodeLogs writes the message that the serializer of OpenTelemetry writes', { timeout: 60_000 }, () => {
   fc.assert(
     fc.property(logRecords, (records) => {
       const theirs = bytesOf(ProtobufLogsSerializer.serializeRequest(records));
