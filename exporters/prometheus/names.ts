@@ -30,7 +30,7 @@ export interface NamedMetric {
 
 /** The name of a metric, or undefined where nothing but underscores would be left. */
 export function translateMetricName(metric: NamedMetric, { strategy, namespace }: NameOptions): string | undefined {
-  const name = metric.name.toWellFormed();
+  const name = readableName(metric.name);
   let translated: string;
   switch (strategy) {
     case 'UnderscoreEscapingWithSuffixes':
@@ -62,7 +62,7 @@ export function translateUnit(unit: string): string {
 
 /** The name of a label for an attribute key. */
 export function translateLabelName(key: string, strategy: TranslationStrategy): string {
-  const name = key.toWellFormed();
+  const name = readableName(key);
   if (strategy === 'NoUTF8EscapingWithSuffixes' || strategy === 'NoTranslation') return name === '' ? '_' : name;
   // Names in the form __name__ are reserved by Prometheus, and keep their mark.
   const isReserved = name.length > 4 && name.startsWith('__') && name.endsWith('__');
@@ -71,6 +71,11 @@ export function translateLabelName(key: string, strategy: TranslationStrategy): 
   // Nothing legal is left of the key: the reversible escaping still tells such keys apart.
   if (!/[a-zA-Z0-9]/.test(label)) return escapeName(name === '' ? '_' : name, 'values', isLegacyLabelName) || '_';
   return /^[0-9]/.test(label) ? `key_${label}` : label;
+}
+
+/** A NUL in a quoted name ends Prometheus' reading (3.5), and with it the whole scrape; half a surrogate is no UTF-8. */
+function readableName(name: string): string {
+  return name.toWellFormed().replaceAll('\0', '\ufffd');
 }
 
 const LEGACY_METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
@@ -136,7 +141,7 @@ function withUtf8Suffixes(name: string, { unit, isCounter, isGauge }: NamedMetri
     suffix = `_${per}${suffix}`;
   }
   if (main !== '' && !stem.endsWith(main)) stem += `_${main}`;
-  return (stem + suffix).toWellFormed();
+  return readableName(stem + suffix);
 }
 
 /** Cuts a suffix and the one character before it, whatever delimiter that is. */

@@ -9,8 +9,20 @@ export interface Format {
 
 export type ContentEncoding = 'identity' | 'gzip' | 'zstd';
 
+/** A scraper sends the same header each time, and there are few scrapers. */
+const negotiated = new Map<string | undefined, Format>();
+
 /** The best format of an `Accept` header; text 0.0.4 where it names none we have. */
 export function negotiateFormat(accept: string | undefined): Format {
+  let format = negotiated.get(accept);
+  if (format === undefined) {
+    if (negotiated.size >= 16) negotiated.clear();
+    negotiated.set(accept, (format = bestFormat(accept)));
+  }
+  return format;
+}
+
+function bestFormat(accept: string | undefined): Format {
   for (const { value, parameters } of byQuality(accept)) {
     const version = parameters.get('version');
     const wished = parseEscaping(parameters.get('escaping'));

@@ -11,6 +11,9 @@ import {
   type TranslationStrategy,
 } from '../../../exporters/prometheus/names.ts';
 
+// The unit 'binary' of fast-check, which this is, takes a second to prepare.
+const ANY_CHARACTER = fc.integer({ min: 0, max: 0x10ffff }).map((code) => String.fromCodePoint(code));
+
 type Kind = 'counter' | 'gauge' | 'other';
 
 function nameOf(
@@ -69,7 +72,7 @@ describe('translateMetricName with underscores and suffixes', () => {
   test('never gives a name that needs quotes, whatever it is given', () => {
     fc.assert(
       fc.property(
-        fc.string({ unit: 'binary' }),
+        fc.string({ unit: ANY_CHARACTER }),
         fc.string(),
         fc.constantFrom('counter', 'gauge', 'other'),
         (name, unit, kind) => {
@@ -133,6 +136,12 @@ test('translateLabelName tells apart keys of which nothing legal is left', () =>
   expect(new Set(labels.slice(0, 2)).size).toBe(2);
 });
 
+test('names that are not translated have no NUL, which Prometheus takes for the end of the scrape', () => {
+  expect(nameOf('a\0b', 'x\0', 'gauge', 'NoTranslation')).toBe('a\ufffdb');
+  expect(nameOf('a\0b', 'x\0', 'gauge', 'NoUTF8EscapingWithSuffixes')).toBe('a\ufffdb_x\ufffd');
+  expect(translateLabelName('a\0b', 'NoTranslation')).toBe('a\ufffdb');
+});
+
 test('translateLabelName leaves keys as they are where UTF-8 is allowed', () => {
   expect(translateLabelName('http.method', 'NoTranslation')).toBe('http.method');
 });
@@ -155,7 +164,7 @@ test.each<[Escaping, string, string]>([
 test('escapeName gives legal names by every scheme but the one that allows all', () => {
   fc.assert(
     fc.property(
-      fc.string({ unit: 'binary', minLength: 1 }),
+      fc.string({ unit: ANY_CHARACTER, minLength: 1 }),
       fc.constantFrom<Escaping>('underscores', 'dots', 'values'),
       (name, escaping) => {
         expect(isLegacyMetricName(escapeName(name, escaping, isLegacyMetricName))).toBe(true);
