@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { optional } from '../config/options.ts';
 import { DoubleValue, type AnyValue, type Attributes } from '../model/attributes.ts';
+import { whatIsWrongWith } from './pattern.ts';
 import { compileRegExp } from './regexp.ts';
 import { valueText } from './value_text.ts';
 
@@ -68,18 +69,17 @@ function isSame(draft: Draft, attributes: Attributes): boolean {
 /** What the action lacks, or has and does not use. */
 function whatIsWrong(each: AttributeAction): string | undefined {
   const needs = (condition: boolean, what: string): string | undefined =>
-    condition ? undefined : `the action "${each.action}" with ${what}`;
+    condition ? undefined : `the action "${each.action}" needs ${what}`;
   const used = USED_FIELDS[each.action];
   const unused = (['value', 'from_attribute', 'new_key', 'pattern', 'converted_type'] as const).find(
     (field) => each[field] !== undefined && !used.includes(field),
   );
-  if (unused !== undefined) return `the action "${each.action}" without "${unused}", which it does not use`;
+  if (unused !== undefined) return `the action "${each.action}" does not use "${unused}"`;
   if (each.pattern !== undefined) {
-    try {
-      const { groupNames } = compileRegExp(each.pattern);
-      if (each.action === 'extract' && groupNames.size === 0) return 'a pattern with named groups (?P<name>…)';
-    } catch (error) {
-      return (error as Error).message;
+    const wrong = whatIsWrongWith('regexp', each.pattern);
+    if (wrong !== undefined) return `the pattern ${JSON.stringify(each.pattern)} cannot be used: ${wrong}`;
+    if (each.action === 'extract' && compileRegExp(each.pattern).groupNames.size === 0) {
+      return 'the action "extract" needs a pattern with named groups (?P<name>…)';
     }
   }
   switch (each.action) {

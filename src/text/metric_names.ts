@@ -1,7 +1,7 @@
 /** The options `include` and `exclude` of processors that choose by the name of the metric alone. */
 import * as v from 'valibot';
 import { option } from '../config/options.ts';
-import { compilePatterns, MATCH_KINDS, type MatchKind } from './pattern.ts';
+import { compilePatterns, MATCH_KINDS, whatIsWrongWith, type MatchKind } from './pattern.ts';
 
 export interface MetricNames {
   readonly match: MatchKind;
@@ -20,10 +20,11 @@ export function metricNames() {
     }),
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return;
-      try {
-        compilePatterns(dataset.value.match, dataset.value.metrics);
-      } catch (error) {
-        addIssue({ message: (error as Error).message });
+      const { match, metrics } = dataset.value;
+      for (const pattern of metrics) {
+        const message = whatIsWrongWith(match, pattern);
+        if (message !== undefined)
+          addIssue({ message: `the name ${JSON.stringify(pattern)} cannot be used: ${message}` });
       }
     }),
   );

@@ -22,3 +22,17 @@ export function compilePatterns(kind: MatchKind, patterns: readonly string[]): (
   const tests = patterns.map((pattern) => (kind === 'glob' ? compileGlob(pattern) : compileRegExp(pattern).matches));
   return tests.length === 1 ? tests[0]! : (text) => tests.some((test) => test(text));
 }
+
+/** Why a text is no pattern of its kind, as `it is no glob: the bracket at 0 is not closed`; undefined where it is one. */
+export function whatIsWrongWith(kind: MatchKind, pattern: string): string | undefined {
+  try {
+    compilePatterns(kind, [pattern]);
+    return undefined;
+  } catch (error) {
+    const { message } = error as Error;
+    const start = `${JSON.stringify(pattern)}: `;
+    const at = message.indexOf(start);
+    const reason = at === -1 ? message : message.slice(at + start.length);
+    return `it is no ${kind === 'glob' ? 'glob' : 'regular expression'}: ${reason}`;
+  }
+}

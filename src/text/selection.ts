@@ -7,7 +7,7 @@ import * as v from 'valibot';
 import { option, optional } from '../config/options.ts';
 import type { Attributes } from '../model/attributes.ts';
 import type { LogRecord, Series } from '../model/batch.ts';
-import { compilePatterns, MATCH_KINDS, type MatchKind } from './pattern.ts';
+import { compilePatterns, MATCH_KINDS, whatIsWrongWith, type MatchKind } from './pattern.ts';
 import { valueText } from './value_text.ts';
 
 /** The first severity number of each range (OpenTelemetry logs data model). */
@@ -197,25 +197,34 @@ function select<T, R extends SharedRule>(
 }
 
 /** Adds what is wrong with a rule's patterns, and that a rule without a condition would mean everything. */
-function reportRule(
-  rule: SharedRule & {
-    readonly metric_names?: readonly string[];
-    readonly bodies?: readonly string[];
-    readonly event_names?: readonly string[];
-  },
-  hasOwnCondition: boolean,
-  addIssue: (issue: { message: string }) => void,
-): void {
+function reportRule(rule: AnyRule, hasOwnCondition: boolean, addIssue: AddIssue): void {
   if (!hasOwnCondition && rule.attributes.length === 0 && rule.resource_attributes.length === 0) {
-    addIssue({ message: 'a rule with at least one condition' });
+    addIssue({ message: 'a rule needs at least one condition' });
   }
-  const values = [...rule.attributes, ...rule.resource_attributes].map(({ value }) => String(value ?? ''));
-  const patterns = [...(rule.metric_names ?? []), ...(rule.bodies ?? []), ...(rule.event_names ?? []), ...values];
-  for (const pattern of patterns) {
-    try {
-      compilePatterns(rule.match, [pattern]);
-    } catch (error) {
-      addIssue({ message: (error as Error).message });
+  for (const key of ['metric_names', 'event_names', 'bodies'] as const) {
+    for (const [index, pattern] of (rule[key] ?? []).entries()) {
+      const message = whatIsWrongWith(rule.match, pattern);
+      if (message !== undefined) addIssue({ message, path: [step(rule, key), step(rule[key], index)] });
     }
   }
+  for (const key of ['attributes', 'resource_attributes'] as const) {
+    for (const [index, condition] of rule[key].entries()) {
+      const message = whatIsWrongWith(rule.match, String(condition.value ?? ''));
+      if (message === undefined) continue;
+      addIssue({ message, path: [step(rule, key), step(rule[key], index), step(condition, 'value')] });
+    }
+  }
+}
+
+interface AnyRule extends SharedRule {
+  readonly metric_names?: readonly string[];
+  readonly bodies?: readonly string[];
+  readonly event_names?: readonly string[];
+}
+
+type AddIssue = (issue: { message: string; path?: [v.IssuePathItem, ...v.IssuePathItem[]] }) => void;
+
+/** A step on the way to what is wrong, as valibot has it. */
+function step(input: unknown, key: string | number): v.IssuePathItem {
+  return { type: 'unknown', origin: 'value', input, key, value: (input as Record<string | number, unknown>)[key] };
 }

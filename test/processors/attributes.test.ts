@@ -127,7 +127,7 @@ describe('attributes', () => {
     [{ action: 'insert', value: 1 }, '"key"'],
     [{ key: 'a', action: 'rename' }, '"new_key"'],
     [{ action: 'delete' }, '"key" or "pattern"'],
-    [{ key: 'a', action: 'delete', value: 1 }, 'without "value"'],
+    [{ key: 'a', action: 'delete', value: 1 }, 'does not use "value"'],
     [{ key: 'a', action: 'extract', pattern: '(x)' }, 'named groups'],
     [{ pattern: '(?=x)', action: 'hash' }, 'look-ahead'],
     [{ key: 'a', action: 'convert' }, '"converted_type"'],

@@ -165,7 +165,7 @@ describe('filter of logs', () => {
 
 describe('filter options', () => {
   test.each([
-    [{ metrics: { include: [{}] } }, 'a rule with at least one condition'],
+    [{ metrics: { include: [{}] } }, 'a rule needs at least one condition'],
     [{ metrics: { include: [{ match: 'regexp', metric_names: ['a(?=b)'] }] } }, 'look-ahead'],
     [
       { metrics: { include: [{ match: 'glob', attributes: [{ key: 'a', value: '[' }] }] } },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compilePatterns } from '../../src/text/pattern.ts';
+import { compilePatterns, whatIsWrongWith } from '../../src/text/pattern.ts';
 
 describe('compilePatterns', () => {
   test('exact fits whole texts alone', () => {
@@ -21,4 +21,18 @@ describe('compilePatterns', () => {
   test('no pattern fits nothing', () => {
     for (const kind of ['exact', 'glob', 'regexp'] as const) expect(compilePatterns(kind, [])('')).toBe(false);
   });
+});
+
+test.each([
+  ['exact', '[', undefined],
+  ['glob', 'a*', undefined],
+  ['glob', '[": ', 'it is no glob: the bracket at 0 is not closed'],
+  ['regexp', '": (', 'it is no regular expression: the group at 3 is not closed'],
+  [
+    'regexp',
+    'a'.repeat(9000),
+    'it is no regular expression: Cannot use a regular expression of 9000 characters: at most 8192 are allowed',
+  ],
+] as const)('whatIsWrongWith of the %s %j (%#)', (kind, pattern, message) => {
+  expect(whatIsWrongWith(kind, pattern)).toBe(message);
 });

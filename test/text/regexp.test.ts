@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compileRegExp } from '../../src/text/regexp.ts';
+import { parseRegExp, type Node } from '../../src/text/regexp_syntax.ts';
 
 const ALPHABET = ['a', 'b', 'B', '1', '_', ' ', '\n', '.', 'é', 'ſ', '😀'];
-const text = fc.string({ unit: fc.constantFrom(...ALPHABET), maxLength: 10 });
+const text = fc.string({ unit: fc.constantFrom(...ALPHABET), maxLength: 7 });
 
 /** Expressions of the syntax that ours and JavaScript's with the flag `u` share. */
 const { expression, simple } = fc.letrec<{
@@ -65,11 +66,27 @@ const { expression, simple } = fc.letrec<{
     ),
 }));
 
+/** How deep repetitions are nested. Beyond two, JavaScript may backtrack for ever on the shortest texts. */
+function repeatDepth(node: Node): number {
+  switch (node.type) {
+    case 'sequence':
+    case 'alternatives':
+      return Math.max(...node.nodes.map(repeatDepth));
+    case 'group':
+      return repeatDepth(node.node);
+    case 'repeat':
+      return repeatDepth(node.node) + 1;
+    default:
+      return 0;
+  }
+}
+const tame = expression.filter((source) => repeatDepth(parseRegExp(source).node) <= 2);
+
 describe('compileRegExp', () => {
   test('agrees with JavaScript on whether a text matches', () => {
     fc.assert(
       fc.property(
-        expression,
+        tame,
         fc.array(text, { minLength: 1, maxLength: 6 }),
         fc.constantFrom('', 'm'),
         (source, texts, flags) => {
