@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { defineReceiver, type BatchObservableResult } from '../../src/component.ts';
 import { linuxCpus } from './linux.ts';
 import { nodeCpus } from './node.ts';
+import { createShares } from './shares.ts';
 import { CpuTimes, GUEST, MODES, SOFTIRQ } from './times.ts';
 
 const NUMBER = 'cpu.logical_number';
@@ -86,6 +87,7 @@ export default defineReceiver({
     const source = host.platform === 'linux' ? linuxCpus({ host, log }, isTotal) : nodeCpus({ host, log });
     const hasTimes = isEnabled('time') || isEnabled('utilization') || isEnabled('softirq') || isEnabled('guest');
     const times = new CpuTimes();
+    const sharesOf = createShares(source.modes);
     const attributesByCpu = new Map<number, CpuAttributes>();
 
     function attributesOf(cpu: number): CpuAttributes {
@@ -96,30 +98,17 @@ export default defineReceiver({
 
     function observeTimes(observer: BatchObservableResult, index: number): void {
       const cpu = times.numbers[index];
-      const seconds = times.of(index);
+      const seconds = times.seconds[index];
       const { modes, cpu: whole } = attributesOf(cpu);
       if (isEnabled('time')) {
         for (const mode of source.modes) observer.observe(metrics.time, seconds[mode], modes[mode]);
       }
-      const before = times.before(cpu);
-      if (isEnabled('utilization') && before !== undefined) observeUtilization(observer, seconds, before, modes);
+      const shares = isEnabled('utilization') ? sharesOf(cpu, seconds) : undefined;
+      if (shares !== undefined) {
+        for (const mode of source.modes) observer.observe(metrics.utilization, shares[mode], modes[mode]);
+      }
       if (isEnabled('softirq') && source.isLinux) observer.observe(metrics.softirq, seconds[SOFTIRQ], whole);
       if (isEnabled('guest') && source.isLinux) observer.observe(metrics.guest, seconds[GUEST], whole);
-    }
-
-    /** Of the sum of what all modes gained, so that the shares of a CPU sum to 1. */
-    function observeUtilization(
-      observer: BatchObservableResult,
-      now: Float64Array,
-      before: Float64Array,
-      attributes: CpuAttributes['modes'],
-    ): void {
-      let elapsed_s = 0;
-      for (const mode of source.modes) elapsed_s += Math.max(0, now[mode] - before[mode]);
-      if (elapsed_s === 0) return;
-      for (const mode of source.modes) {
-        observer.observe(metrics.utilization, Math.max(0, now[mode] - before[mode]) / elapsed_s, attributes[mode]);
-      }
     }
 
     return {
@@ -129,7 +118,6 @@ export default defineReceiver({
         if (isRead) {
           times.steady();
           for (let index = 0; index < times.numbers.length; index++) observeTimes(observer, index);
-          times.keep();
         }
         if (!isEnabled('logical') && !isEnabled('physical') && !isEnabled('frequency')) return;
         const cpus = isRead && !isTotal ? times.numbers : source.online();

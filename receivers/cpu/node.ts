@@ -2,7 +2,7 @@
 import type { CpuInfo } from 'node:os';
 import type { ComponentLog, Host } from '../../src/component.ts';
 import type { CpuSource } from './source.ts';
-import { type CpuTimes, MODES, WIDTH } from './times.ts';
+import { type CpuTimes, MODES } from './times.ts';
 
 export function nodeCpus({ host, log }: { readonly host: Host; readonly log: ComponentLog }): CpuSource {
   let physicalCores: number | undefined;
@@ -35,17 +35,15 @@ function modesOf(platform: NodeJS.Platform): readonly (typeof MODES)[number][] {
 }
 
 /** Pure: what `os.cpus()` answered, in milliseconds since boot. */
-export function takeNodeTimes(cpus: readonly CpuInfo[], platform: NodeJS.Platform, into: CpuTimes): void {
-  into.numbers.length = 0;
-  into.reserve(cpus.length);
+function takeNodeTimes(cpus: readonly CpuInfo[], platform: NodeJS.Platform, into: CpuTimes): void {
+  into.clear();
   cpus.forEach(({ times }, cpu) => {
-    into.numbers.push(cpu);
-    const at = cpu * WIDTH;
-    into.seconds[at] = times.user / 1000;
-    into.seconds[at + 1] = times.nice / 1000;
+    const seconds = into.add(cpu);
+    seconds[0] = times.user / 1000;
+    seconds[1] = times.nice / 1000;
     // On Windows the kernel's time includes that of interrupts.
-    into.seconds[at + 2] = (platform === 'win32' ? Math.max(0, times.sys - times.irq) : times.sys) / 1000;
-    into.seconds[at + 3] = times.idle / 1000;
-    into.seconds[at + 5] = times.irq / 1000;
+    seconds[2] = (platform === 'win32' ? Math.max(0, times.sys - times.irq) : times.sys) / 1000;
+    seconds[3] = times.idle / 1000;
+    seconds[5] = times.irq / 1000;
   });
 }

@@ -8,7 +8,7 @@ export const MODES = ['user', 'nice', 'system', 'idle', 'iowait', 'interrupt', '
 export const SOFTIRQ = 7;
 export const GUEST = 8;
 /** Values kept for each CPU. */
-export const WIDTH = 9;
+const WIDTH = 9;
 
 /**
  * `sysconf(_SC_CLK_TCK)`: the kernel tells user space hundredths of a second on every architecture that Node.js runs
@@ -25,36 +25,19 @@ const CPU = key('cpu');
 export class CpuTimes {
   /** Logical number of each CPU, -1 for their sum. */
   readonly numbers: number[] = [];
-  /** {@link WIDTH} values for each CPU. */
-  seconds: Float64Array = new Float64Array(0);
-  /** The reading before, by logical number. */
+  /** {@link WIDTH} values for each CPU of {@link numbers}, at the same place. */
+  readonly seconds: Float64Array[] = [];
+  /** The reading before, by logical number. CPUs that were taken out stay: they may come back. */
   readonly #before = new Map<number, Float64Array>();
 
-  /** The values of CPU `index` of {@link numbers}. */
-  of(index: number): Float64Array {
-    return this.seconds.subarray(index * WIDTH, (index + 1) * WIDTH);
+  clear(): void {
+    this.numbers.length = 0;
   }
 
-  /** What the reading before held of this CPU; undefined if it did not. */
-  before(cpu: number): Float64Array | undefined {
-    return this.#before.get(cpu);
-  }
-
-  /** Makes room for `count` CPUs. */
-  reserve(count: number): void {
-    if (this.seconds.length >= count * WIDTH) return;
-    const larger = new Float64Array(Math.max(4, count * 2) * WIDTH);
-    larger.set(this.seconds);
-    this.seconds = larger;
-  }
-
-  /** Makes what is held the reading before. Kept for CPUs that are away: they may come back. */
-  keep(): void {
-    this.numbers.forEach((cpu, index) => {
-      const known = this.#before.get(cpu);
-      if (known === undefined) this.#before.set(cpu, this.of(index).slice());
-      else known.set(this.of(index));
-    });
+  /** Adds a CPU and returns where its values go. */
+  add(cpu: number): Float64Array {
+    const row = this.numbers.push(cpu) - 1;
+    return (this.seconds[row] ??= new Float64Array(WIDTH));
   }
 
   /**
@@ -62,12 +45,18 @@ export class CpuTimes {
    * hundredths (Documentation/filesystems/proc.rst, 1.7), which is no new beginning of the counter.
    */
   steady(): void {
-    this.numbers.forEach((cpu, index) => {
-      const before = this.#before.get(cpu);
-      if (before === undefined) return;
-      const now = this.of(index);
-      for (let i = 0; i < WIDTH; i++) if (now[i] < before[i] && before[i] - now[i] < RESET_s) now[i] = before[i];
-    });
+    for (let row = 0; row < this.numbers.length; row++) {
+      const now = this.seconds[row];
+      const before = this.#before.get(this.numbers[row]);
+      if (before === undefined) {
+        this.#before.set(this.numbers[row], now.slice());
+        continue;
+      }
+      for (let i = 0; i < WIDTH; i++) {
+        if (now[i] < before[i] && before[i] - now[i] < RESET_s) now[i] = before[i];
+        else before[i] = now[i];
+      }
+    }
   }
 }
 
@@ -80,22 +69,19 @@ export class CpuTimes {
  */
 export function parseCpuTimes(file: Uint8Array, times: CpuTimes, isTotal: boolean): void {
   const cursor = new Cursor(file);
-  times.numbers.length = 0;
+  times.clear();
   do {
     if (!cursor.take(CPU)) break;
     const cpu = cursor.digits();
     if (Number.isNaN(cpu) !== isTotal) continue;
-    const row = times.numbers.length;
-    times.reserve(row + 1);
-    parseColumns(cursor, times.seconds, row * WIDTH);
-    times.numbers.push(isTotal ? -1 : cpu);
+    parseColumns(cursor, times.add(isTotal ? -1 : cpu));
   } while (cursor.nextLine() && !(isTotal && times.numbers.length === 1));
   if (times.numbers.length === 0) {
     throw new SyntaxError(`Cannot parse /proc/stat: no line of a CPU before ${cursor.quoteLine()}`);
   }
 }
 
-function parseColumns(cursor: Cursor, into: Float64Array, at: number): void {
+function parseColumns(cursor: Cursor, into: Float64Array): void {
   const user = cursor.number();
   const nice = cursor.number();
   const system = cursor.number();
@@ -112,13 +98,13 @@ function parseColumns(cursor: Cursor, into: Float64Array, at: number): void {
   }
   if (!cursor.isAtLineEnd) cursor.skipFields(1);
   if (cursor.isAtEnd) throw new SyntaxError(`Cannot parse /proc/stat: it ends within ${cursor.quoteLine()}`);
-  into[at] = user / USER_HZ;
-  into[at + 1] = nice / USER_HZ;
-  into[at + 2] = system / USER_HZ;
-  into[at + 3] = idle / USER_HZ;
-  into[at + 4] = iowait / USER_HZ;
-  into[at + 5] = (irq + softirq) / USER_HZ;
-  into[at + 6] = steal / USER_HZ;
-  into[at + SOFTIRQ] = softirq / USER_HZ;
-  into[at + GUEST] = (guest + guestNice) / USER_HZ;
+  into[0] = user / USER_HZ;
+  into[1] = nice / USER_HZ;
+  into[2] = system / USER_HZ;
+  into[3] = idle / USER_HZ;
+  into[4] = iowait / USER_HZ;
+  into[5] = (irq + softirq) / USER_HZ;
+  into[6] = steal / USER_HZ;
+  into[SOFTIRQ] = softirq / USER_HZ;
+  into[GUEST] = (guest + guestNice) / USER_HZ;
 }

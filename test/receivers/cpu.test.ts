@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import cpu from '../../receivers/cpu/index.ts';
+import { createShares } from '../../receivers/cpu/shares.ts';
 import { CpuTimes, MODES, parseCpuTimes, SOFTIRQ } from '../../receivers/cpu/times.ts';
 import { key } from '../../src/procfs/bytes.ts';
 import { parseCpuList } from '../../src/procfs/cpus.ts';
@@ -25,7 +26,7 @@ function parse(file: string | Uint8Array, isTotal = false): CpuTimes {
 test('parseCpuTimes reads each CPU in seconds, softirq within interrupt, guests within user and nice', () => {
   const times = parse('cpu  9 9 9 9\ncpu3 101 7 29 1000 5 3 4 11 50 6\nintr 5\n');
   expect(times.numbers).toEqual([3]);
-  expect([...times.of(0)]).toEqual([1.01, 0.07, 0.29, 10, 0.05, 0.07, 0.11, 0.04, 0.56]);
+  expect([...times.seconds[0]]).toEqual([1.01, 0.07, 0.29, 10, 0.05, 0.07, 0.11, 0.04, 0.56]);
   expect(MODES[5]).toBe('interrupt');
 });
 
@@ -33,13 +34,13 @@ test.each([
   ['four columns of Linux 2.4', 'cpu0 1 2 3 4\n', [0.01, 0.02, 0.03, 0.04, 0, 0, 0, 0, 0]],
   ['more columns than ours', 'cpu0 1 2 3 4 0 0 0 0 0 0 77 x\n', [0.01, 0.02, 0.03, 0.04, 0, 0, 0, 0, 0]],
 ])('parseCpuTimes reads %s', (_, file, expected) => {
-  expect([...parse(file).of(0)]).toEqual(expected);
+  expect([...parse(file).seconds[0]]).toEqual(expected);
 });
 
 test('parseCpuTimes reads the sum of all CPUs', () => {
   const times = parse(STAT, true);
   expect(times.numbers).toEqual([-1]);
-  expect(times.of(0)[0]).toBe(0.3);
+  expect(times.seconds[0][0]).toBe(0.3);
 });
 
 test.each([
@@ -72,10 +73,7 @@ test('parseCpuTimes gives the modes of a CPU that sum to all its columns but the
   expect(times.numbers).toHaveLength(64);
   lines.forEach((line, index) => {
     const columns = line.split(' ').slice(1, 9).map(Number);
-    const sum = times
-      .of(index)
-      .subarray(0, SOFTIRQ)
-      .reduce((a, b) => a + b);
+    const sum = times.seconds[index].subarray(0, SOFTIRQ).reduce((a, b) => a + b);
     expect(sum * 100).toBeCloseTo(
       columns.reduce((a, b) => a + b),
       3,
@@ -101,6 +99,16 @@ test('cpu tells the share of each mode since the collection before, summing to 1
   expect(values[share(0, 'nice')]).toBe(0);
   expect(values[share(1, 'user')]).toBeUndefined();
   await run.stop();
+});
+
+test('createShares answers as before when asked again too soon', () => {
+  const sharesOf = createShares([0, 3]);
+  expect(sharesOf(0, Float64Array.of(10, 0, 0, 20))).toBeUndefined();
+  expect(sharesOf(0, Float64Array.of(10, 0, 0, 20.2))).toBeUndefined();
+  const shares = sharesOf(0, Float64Array.of(11, 0, 0, 23));
+  expect([shares?.[0], shares?.[3]]).toEqual([0.25, 0.75]);
+  expect([...sharesOf(0, Float64Array.of(11.1, 0, 0, 23))!]).toEqual([0.25, 0, 0, 0.75, 0, 0, 0]);
+  expect(sharesOf(0, Float64Array.of(12, 0, 0, 22))?.[0]).toBe(1);
 });
 
 test('cpu does not let idle and iowait go back by the hundredths that the kernel estimates', async () => {
