@@ -89,16 +89,19 @@ class Template {
   fill({ values, time, times, exactValues }: MetricBatch): Uint8Array {
     const bytes = this.#bytes;
     const view = this.#view;
+    const rows = this.#rows;
+    const positions = this.#positions;
+    const isInt = this.#isInt;
     const low = Number(time & 0xffff_ffffn);
     const high = Number(time >> 32n);
-    for (let slot = 0; slot < this.#rows.length; slot++) {
-      const row = this.#rows[slot] as number;
-      const position = this.#positions[slot] as number;
+    for (let slot = 0; slot < rows.length; slot++) {
+      const row = rows[slot] as number;
+      const position = positions[slot] as number;
       if (times === undefined) {
         view.setUint32(position, low, true);
         view.setUint32(position + 4, high, true);
       } else view.setBigUint64(position, times[row] as bigint, true);
-      setNumber(bytes, view, position + 8, values[row] as number, this.#isInt[slot] === 1);
+      setNumber(bytes, view, position + 8, values[row] as number, isInt[slot] === 1);
     }
     if (exactValues !== undefined) this.#setExactValues(exactValues);
     return Buffer.from(bytes);

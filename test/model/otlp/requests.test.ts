@@ -9,8 +9,9 @@ import { lazyLogBatch, lazyMetricBatch } from '../../../src/model/otlp/lazy_batc
 import { REQUEST_TYPES } from '../../../src/model/otlp/message_types.ts';
 import { protobufToJson } from '../../../src/model/otlp/protobuf_to_json.ts';
 import { countItems, countSpans, splitRequest, splitToSize } from '../../../src/model/otlp/requests.ts';
+import { Writer } from '../../../src/model/otlp/writer.ts';
 import { logBatch, metricBatch, recordsOf, rowsOf } from './arbitraries.ts';
-import { LogsRequest, objectOf, TraceRequest } from './oracle.ts';
+import { objectOf, TraceRequest } from './oracle.ts';
 import { traceRequest } from './traces.ts';
 
 /** Encoded requests of a signal, with the number of their items and the items as text. */
@@ -69,11 +70,15 @@ describe('countItems', { timeout: 60_000 }, () => {
   });
 
   test('countItems, decodeLogs and protobufToJson refuse values that nest more than 64 deep', () => {
+    const writer = new Writer();
+    const wrap = (tag: number, content: Uint8Array): Uint8Array => {
+      writer.data(tag, content);
+      return writer.take();
+    };
     const nested = (depth: number): Uint8Array => {
-      let body = { intValue: 1 } as object;
-      for (let level = 1; level < depth; level++) body = { arrayValue: { values: [body] } };
-      const logRecords = [{ body }];
-      return LogsRequest.encode(LogsRequest.fromObject({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] })).finish();
+      let body: Uint8Array = Uint8Array.of(0x18, 1);
+      for (let level = 1; level < depth; level++) body = wrap(0x2a, wrap(0x0a, body));
+      return wrap(0x0a, wrap(0x12, wrap(0x12, wrap(0x2a, body))));
     };
     const readers = [
       (bytes: Uint8Array) => countItems(bytes, 'logs'),
