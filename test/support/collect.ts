@@ -50,7 +50,7 @@ export interface ReceiverRun {
   stop(): Promise<void>;
 }
 
-export const RESOURCE: Resource = { attributes: { 'host.name': 'test' }, schemaUrl: '' };
+const RESOURCE: Resource = { attributes: { 'host.name': 'test' }, schemaUrl: '' };
 const SCOPE = { name: 'test', version: '0', attributes: {}, schemaUrl: '' };
 const NO_FIGURES: AgentFigures = { startTime: 0n, components: [], pipelines: [] };
 

@@ -5,7 +5,7 @@ import type { MetricDefinition } from '../../src/component.ts';
 import type { AnyValue } from '../../src/model/attributes.ts';
 import type { Series } from '../../src/model/batch.ts';
 
-export interface MetricRow {
+interface MetricRow {
   readonly name: string;
   readonly instrument: string;
   readonly unit: string;
@@ -19,7 +19,7 @@ export interface MetricRow {
   readonly source: string;
 }
 
-export interface AttributeRow {
+interface AttributeRow {
   readonly type: string;
   /** Empty where any value goes; those that are deprecated left out. */
   readonly values: readonly string[];
