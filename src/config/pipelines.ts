@@ -5,6 +5,7 @@ import { PIPELINE, SECTIONS, SINGULAR, typeOfId, findDefinition, type Registry, 
 import { collectorHint, suggestion } from './suggest.ts';
 import { formatPath, nodeAt, type MapNode, type Node, type Origin, type Path } from './tree.ts';
 import { asMap, validate } from './validate.ts';
+import { describeFound } from './words.ts';
 
 const SIGNALS: readonly Signal[] = ['metrics', 'logs', 'traces'];
 
@@ -29,6 +30,7 @@ export function loadPipelines(
   { problems, warnings }: PipelineFindings,
 ): ReadonlyMap<string, LoadedPipeline> {
   checkExtensions(root, problems);
+  const before = problems.length;
   const service = asMap(root.entries.get('service')?.value, ['service'], problems);
   for (const [key, { key: place }] of service?.entries ?? []) {
     if (key === 'pipelines' || key === 'extensions') continue;
@@ -37,6 +39,7 @@ export function loadPipelines(
     problems.push({ message, path: formatPath(['service', key]), place, hint });
   }
   const section = asMap(service?.entries.get('pipelines')?.value, ['service', 'pipelines'], problems);
+  if (section === undefined && problems.length > before) return new Map();
   if (section === undefined || section.entries.size === 0) {
     problems.push({
       message: 'Cannot run: no pipeline is defined under service.pipelines',
@@ -126,7 +129,7 @@ function checkIds(
     if (item.kind !== 'scalar' || typeof item.value !== 'string') continue;
     const id = item.value;
     const path: Path = ['service', 'pipelines', name, section, at];
-    const what = `${SINGULAR[section]} ${JSON.stringify(id)} in pipeline ${name}`;
+    const what = `${SINGULAR[section]} ${describeFound(item, false)} in pipeline ${name}`;
     const fault = (found: string, more: Partial<ConfigProblem> = {}): void => {
       problems.push({ message: `Cannot use ${what}: ${found}`, path: formatPath(path), place: item.origin, ...more });
     };

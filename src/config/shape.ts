@@ -88,23 +88,27 @@ interface Introspected {
 }
 
 const OPTIONAL = new Set(['optional', 'exact_optional', 'nullish', 'nullable', 'undefinedable']);
-const MAX_DEPTH = 24;
+/** So often a schema that contains itself is unfolded; deeper levels are shown as free. */
+const MAX_UNFOLDED = 2;
+/** For schemas that are made anew each time they are asked for. */
+const MAX_LAZY = 8;
 const shapes = new WeakMap<object, Shape>();
 
 /** The shape of a schema; the same object for the same schema. */
 export function readShape(schema: v.GenericSchema<never, unknown> | v.GenericSchema): Shape {
   const known = shapes.get(schema);
   if (known !== undefined) return known;
-  const shape = read(schema as unknown as Introspected, 0);
+  const shape = read(schema as unknown as Introspected, []);
   shapes.set(schema, shape);
   return shape;
 }
 
-function read(schema: Introspected, depth: number): Shape {
+/** @param lazy the schemas that contain themselves and are being read */
+function read(schema: Introspected, lazy: readonly Introspected[]): Shape {
   const [base, actions] = flatten(schema);
   const common = readCommon(base, actions);
   if (OPTIONAL.has(base.type)) {
-    const inner = read(base.wrapped!, depth);
+    const inner = read(base.wrapped!, lazy);
     const value = typeof base.default === 'function' ? (base.default as () => unknown)() : base.default;
     return {
       ...inner,
@@ -114,28 +118,24 @@ function read(schema: Introspected, depth: number): Shape {
       byDefault: value,
     };
   }
-  // A schema that contains itself ends here; deeper levels are shown as free.
-  if (depth > MAX_DEPTH) return { ...common, kind: 'any' };
   switch (base.type) {
     case 'strict_object':
     case 'object':
     case 'loose_object':
     case 'object_with_rest': {
-      const entries = Object.entries(base.entries ?? {}).map(
-        ([name, entry]) => [name, read(entry, depth + 1)] as const,
-      );
+      const entries = Object.entries(base.entries ?? {}).map(([name, entry]) => [name, read(entry, lazy)] as const);
       return { ...common, kind: 'object', entries: new Map(entries), isOpen: base.type !== 'strict_object' };
     }
     case 'record':
     case 'map':
-      return { ...common, kind: 'map', value: read(base.value!, depth + 1) };
+      return { ...common, kind: 'map', value: read(base.value!, lazy) };
     case 'array':
     case 'tuple':
     case 'strict_tuple':
-      return readList(base, actions, common, depth);
+      return readList(base, actions, common, lazy);
     case 'union':
     case 'variant': {
-      const choices = (base.options as readonly Introspected[]).map((choice) => read(choice, depth + 1));
+      const choices = (base.options as readonly Introspected[]).map((choice) => read(choice, lazy));
       return { ...common, kind: 'union', choices };
     }
     case 'picklist':
@@ -152,8 +152,12 @@ function read(schema: Introspected, depth: number): Shape {
       return readNumber(actions, common, base.type === 'bigint');
     case 'boolean':
       return { ...common, kind: 'boolean' };
-    case 'lazy':
-      return read(base.getter!(undefined), depth + 1);
+    case 'lazy': {
+      const unfolded = lazy.filter((each) => each === base).length;
+      return unfolded === MAX_UNFOLDED || lazy.length === MAX_LAZY
+        ? { ...common, kind: 'any' }
+        : read(base.getter!(undefined), [...lazy, base]);
+    }
     default:
       return { ...common, kind: 'any' };
   }
@@ -169,14 +173,20 @@ function flatten(schema: Introspected): [Introspected, Introspected[]] {
 
 function readCommon(base: Introspected, actions: readonly Introspected[]): Common {
   const format = actions.findLast(({ metadata }) => typeof metadata?.['format'] === 'string')?.metadata!['format'];
-  const worded = [base, ...actions].find(({ message }) => typeof message === 'string');
+  const messages = [base, ...actions].map(({ message }) => message);
   return {
     about: actions.findLast(({ type }) => type === 'description')?.description ?? '',
     isRequired: true,
     byDefault: undefined,
     format: format as string | undefined,
-    allowed: worded?.message as string | undefined,
+    // A check may say what is wrong ("a name is there twice") instead of what is right.
+    allowed: messages.find((message) => typeof message === 'string' && isNounPhrase(message)) as string | undefined,
   };
+}
+
+/** Whether words fit after "allowed is": `a duration`, `one of …`, `"x"`. */
+export function isNounPhrase(text: string): boolean {
+  return /^(an?|one|the|any|true|keys|at least|at most|\d)\b|^"[^"]*"$|^\S+ such as /.test(text);
 }
 
 function requirement(actions: readonly Introspected[], ...types: string[]): number | undefined {
@@ -184,8 +194,13 @@ function requirement(actions: readonly Introspected[], ...types: string[]): numb
   return typeof found === 'number' ? found : undefined;
 }
 
-function readList(base: Introspected, actions: readonly Introspected[], common: Common, depth: number): ListShape {
-  const items = base.items?.map((item) => read(item, depth + 1));
+function readList(
+  base: Introspected,
+  actions: readonly Introspected[],
+  common: Common,
+  lazy: readonly Introspected[],
+): ListShape {
+  const items = base.items?.map((item) => read(item, lazy));
   const any: Shape = {
     kind: 'any',
     about: '',
@@ -194,7 +209,7 @@ function readList(base: Introspected, actions: readonly Introspected[], common: 
     format: undefined,
     allowed: undefined,
   };
-  const item = base.item === undefined ? (items?.[0] ?? any) : read(base.item, depth + 1);
+  const item = base.item === undefined ? (items?.[0] ?? any) : read(base.item, lazy);
   const isNonEmpty = actions.some(({ type }) => type === 'non_empty');
   return {
     ...common,

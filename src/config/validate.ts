@@ -1,7 +1,7 @@
 /** Holds a part of the configuration against its schema and says everything that is wrong with it, in place. */
 import * as v from 'valibot';
 import type { ConfigProblem } from '../errors.ts';
-import { describeAllowed, readShape, shapeAt, type Shape } from './shape.ts';
+import { describeAllowed, isNounPhrase, readShape, shapeAt, type Shape } from './shape.ts';
 import { collectorHint, suggestion } from './suggest.ts';
 import { formatPath, isNull, nodeAt, placeOf, type MapNode, type Node, type Path, type ScalarNode } from './tree.ts';
 import { describeFound, isSensitive } from './words.ts';
@@ -117,7 +117,7 @@ class Check {
       this.#unknownKey(String(path.at(-1)), keysIn(parent), path);
     } else if (node === undefined || isNull(node)) {
       this.#missing(path, shape, issue);
-    } else if (issue.kind === 'validation' && node.kind !== 'scalar' && isOwnSentence(issue, shape)) {
+    } else if (issue.kind === 'validation' && node.kind !== 'scalar' && isOwnSentence(issue)) {
       const full = [...this.#path, ...path];
       const place = placeOf(this.#node, path, 'key');
       this.problems.push({
@@ -206,12 +206,8 @@ function* referencesIn(node: Node | undefined): Generator<ScalarNode> {
 }
 
 /** A message that the schema's author wrote, rather than valibot's "Invalid type: Expected …". */
-function isOwnSentence(issue: v.BaseIssue<unknown>, shape: Shape | undefined): boolean {
-  return !issue.message.startsWith('Invalid ') && issue.message !== shape?.allowed;
-}
-
-function isNounPhrase(text: string): boolean {
-  return /^(an?|one|the|any|true|keys|at least|at most|"|\d)\b|^"|^\S+ such as /.test(text);
+function isOwnSentence({ message }: v.BaseIssue<unknown>): boolean {
+  return !message.startsWith('Invalid ') && !isNounPhrase(message);
 }
 
 function allowedBy(issue: v.BaseIssue<unknown>, shape: Shape | undefined, isSecret: boolean): string {

@@ -45,7 +45,8 @@ export function describeFound(node: Node | undefined, isSecret: boolean): string
   if (node.kind === 'list') return node.items.length === 0 ? 'an empty list' : 'a list';
   if (node.kind === 'map') return 'a section';
   const via = node.origin.via === undefined ? '' : ` from ${node.origin.via}`;
-  const isHidden = isSecret || node.isFromFile === true;
+  const isNamedSecret = node.origin.via !== undefined && isSensitiveName(node.origin.via);
+  const isHidden = isSecret || isNamedSecret || node.isFromFile === true;
   if (isHidden) return `${typeof node.value === 'string' ? 'a text' : `a ${typeof node.value}`}${via}`;
   return `${quote(node.value)}${via}`;
 }

@@ -25,17 +25,13 @@ export interface ParsedSource {
 export function parseYaml(text: string, file: string): ParsedSource {
   const lines = new LineCounter();
   const problems: ConfigProblem[] = [];
+  if (isHopelesslyDeep(text)) return { root: undefined, problems: [tooDeep(file)] };
   let document: Document.Parsed;
   try {
     document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: 'error' });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    problems.push({
-      message: `Cannot read ${file}: it is nested more than ${MAX_DEPTH} deep`,
-      path: '',
-      place: { file, line: 1, column: 1 },
-    });
-    return { root: undefined, problems };
+    return { root: undefined, problems: [tooDeep(file)] };
   }
   // One slip often makes several errors; only the first tells something.
   const [first] = document.errors;
@@ -43,6 +39,23 @@ export function parseYaml(text: string, file: string): ParsedSource {
     return { root: undefined, problems: [explainYamlError(first.code, first.message, first.pos, text, file)] };
   }
   return new TreeBuilder(document, lines, file).build();
+}
+
+function tooDeep(file: string): ConfigProblem {
+  const message = `Cannot read ${file}: it is nested more than ${MAX_DEPTH} deep`;
+  return { message, path: '', place: { file, line: 1, column: 1 } };
+}
+
+/** The parser takes time by the square of the depth, and finds out late; so many brackets are no configuration. */
+function isHopelesslyDeep(text: string): boolean {
+  if (/(?:[-?][ \t]+){1000}/.test(text)) return true;
+  let depth = 0;
+  for (const character of text) {
+    if (character === '[' || character === '{') depth++;
+    else if (character === ']' || character === '}') depth--;
+    if (depth > 1000) return true;
+  }
+  return false;
 }
 
 class TreeBuilder {

@@ -57,6 +57,7 @@ function hintFor(code: string, line: string, before: string): string | undefined
   const suspects = [line, before.trimEnd().split('\n').at(-1) ?? ''];
   const joined = suspects.map(missingBlank).find((key) => key !== undefined);
   if (joined !== undefined) return `put a space after the colon of "${joined}:"`;
+  if (/[[{,].*\$\{/.test(line)) return 'inside [ ] and { } a reference goes in quotes, as "${env:NAME}"';
   if (code === 'BLOCK_AS_IMPLICIT_KEY' || code === 'BAD_SCALAR_START') {
     return 'put the value in quotes, or begin a new line for the second key';
   }

@@ -20,6 +20,22 @@ const cpu = defineReceiver({
     per_core: option(v.boolean(), 'One series for each CPU.', true),
     mode: option(v.picklist(['fast', 'exact']), 'How it reads.', 'fast'),
     exclude: option(v.array(v.string()), 'CPUs to leave out.', []),
+    names: option(
+      v.pipe(
+        v.array(v.string()),
+        v.minLength(1, 'a list of at least one name'),
+        v.check((names) => new Set(names).size === names.length, 'a name is there twice'),
+      ),
+      'What they are called.',
+      ['a'],
+    ),
+    window: optional(
+      v.pipe(
+        v.strictObject({ from: required(v.number(), 'Its begin.'), to: required(v.number(), 'Its end.') }),
+        v.check(({ from, to }) => from < to, '"from" must be less than "to"'),
+      ),
+      'A range.',
+    ),
     depth: option(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(9)), 'How deep it looks.', 3),
   }),
   metrics: {
