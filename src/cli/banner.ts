@@ -99,8 +99,14 @@ async function firstSample({ agent, loaded, stop }: StartFacts): Promise<void> {
   });
   const end_ms = performance.now() + LONGEST_WAIT_MS;
   while (!isStopped && performance.now() < end_ms && !agent.figures().components.every(isCollected)) {
-    await new Promise((resolve) => void setTimeout(resolve, 10));
+    await pause();
   }
+  // A collection that is done may still be on its way through its pipeline.
+  await pause();
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, 10));
 }
 
 /** Receivers without metrics of their own are sent theirs. */

@@ -36,7 +36,14 @@ export async function check(options: CheckOptions, { terminal, env, registry }: 
   const unknown = options.names.find((name) => !registry.receivers.some(({ type }) => type === name));
   if (unknown !== undefined) {
     terminal.complain(`Cannot check ${JSON.stringify(unknown)}: there is no such receiver\n`);
-    terminal.complain(`  hint: ${suggestion(unknown, registry.receivers.map(({ type }) => type)) ?? 'there are none'}\n`);
+    terminal.complain(
+      `  hint: ${
+        suggestion(
+          unknown,
+          registry.receivers.map(({ type }) => type),
+        ) ?? 'there are none'
+      }\n`,
+    );
     return EXIT_CODES.usage;
   }
   const problems: ConfigProblem[] = [];
@@ -78,11 +85,17 @@ function textOf(path: string): string {
 /** Docker and Podman leave a mark; Kubernetes sets a variable. */
 function isContainer(): boolean {
   return (
-    existsSync('/.dockerenv') || existsSync('/run/.containerenv') || process.env['KUBERNETES_SERVICE_HOST'] !== undefined
+    existsSync('/.dockerenv') ||
+    existsSync('/run/.containerenv') ||
+    process.env['KUBERNETES_SERVICE_HOST'] !== undefined
   );
 }
 
-function forMachines({ isContainer, rootPath, ...measured }: Measured, checks: readonly Check[], options: CheckOptions) {
+function forMachines(
+  { isContainer, rootPath, ...measured }: Measured,
+  checks: readonly Check[],
+  options: CheckOptions,
+) {
   return {
     ...measured,
     root_path: rootPath,

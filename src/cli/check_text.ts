@@ -25,7 +25,12 @@ export function renderChecks(measured: Measured, checks: readonly Check[], optio
   const paint = painter(terminal);
   const who = measured.uid === undefined ? '' : ` as ${measured.uid === 0 ? 'root' : `uid ${measured.uid}`}`;
   const blocks = [`sonde ${VERSION} on ${measured.platform}${who}, measuring ${measured.rootPath}\n`];
-  blocks.push(renderTable(checks.flatMap((check) => rowsOf(check, paint)), { indent: 2, columns: terminal.columns }));
+  blocks.push(
+    renderTable(
+      checks.flatMap((check) => rowsOf(check, paint)),
+      { indent: 2, columns: terminal.columns },
+    ),
+  );
   if (options.values === true) blocks.push(...checks.flatMap(({ values }) => values.map((value) => `${value}\n`)));
   const collecting = checks.filter(({ series }) => series > 0);
   const series = collecting.reduce((sum, check) => sum + check.series, 0);
@@ -61,7 +66,10 @@ function rowsOf(check: Check, paint: Paint): string[][] {
 }
 
 function notesOf({ state, messages, missing }: Check): string[] {
-  const notes = [...messages, ...missing.map(({ needs, without, hint }) => `without ${needs}, not ${without}: ${hint}`)];
+  const notes = [
+    ...messages,
+    ...missing.map(({ needs, without, hint }) => `without ${needs}, not ${without}: ${hint}`),
+  ];
   if (notes.length > 0) return notes;
   if (state === 'receives') return ['is sent its data by others'];
   return state === 'nothing' ? ['this machine has nothing of it'] : [];

@@ -22,11 +22,15 @@ export function listComponents({ json }: { readonly json?: true }, { terminal, r
   const blocks = SECTIONS.map((section) => {
     const rows = docs
       .filter(({ kind }) => `${kind}s` === section)
-      .map(({ type, signals, about }) => [paint('cyan', type), signals.join(' '), about]);
+      .map(({ type, signals, about }) => [paint('cyan', type), signals.join(' '), firstSentence(about)]);
     return `${paint('bold', section)}\n${renderTable(rows, { indent: 2, columns: terminal.columns })}`;
   });
   terminal.print(`${blocks.join('\n')}\nMore about one: sonde describe TYPE\n`);
   return EXIT_CODES.ok;
+}
+
+function firstSentence(text: string): string {
+  return /^.*?\.(?= [A-Z]|$)/.exec(text)?.[0] ?? text;
 }
 
 export function describe(
@@ -63,18 +67,29 @@ function namesIn(registry: Registry): string[] {
 function renderDoc(doc: ComponentDoc, terminal: Terminal): string {
   const paint = painter(terminal);
   const { columns } = terminal;
-  const blocks = [`${paint('bold', `${doc.kind} ${doc.type}`)}  ${paint('dim', doc.signals.join(', '))}\n${doc.about}\n`];
+  const blocks = [
+    `${paint('bold', `${doc.kind} ${doc.type}`)}  ${paint('dim', doc.signals.join(', '))}\n${doc.about}\n`,
+  ];
   const add = (title: string, rows: readonly string[][]): void => {
     if (rows.length > 0) blocks.push(`${paint('bold', title)}\n${renderTable(rows, { indent: 2, columns })}`);
   };
-  add('Options', doc.options.map((option) => optionRow(option, paint)));
-  add(`Options of every ${doc.kind}`, doc.commonOptions.map((option) => optionRow(option, paint)));
+  add(
+    'Options',
+    doc.options.map((option) => optionRow(option, paint)),
+  );
+  add(
+    `Options of every ${doc.kind}`,
+    doc.commonOptions.map((option) => optionRow(option, paint)),
+  );
   add('Metrics', metricRows(doc, paint));
   add(
     'Permissions',
     doc.permissions.map(({ needs, without }) => [paint('cyan', needs), `without it: ${without}`]),
   );
-  add('Reads', doc.sources.map((source) => [source]));
+  add(
+    'Reads',
+    doc.sources.map((source) => [source]),
+  );
   return blocks.join('\n');
 }
 
@@ -86,7 +101,8 @@ function optionRow({ path, type, byDefault, isRequired, about }: OptionDoc, pain
 export function defaultText(value: unknown): string {
   if (value === undefined) return '';
   // `{}` for a section says nothing: what is in it has its own defaults.
-  if (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0) return '';
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0)
+    return '';
   return typeof value === 'string' && value !== '' ? value : JSON.stringify(value);
 }
 

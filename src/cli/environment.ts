@@ -73,7 +73,9 @@ function* filesIn(value: unknown, path: Path): Generator<[Path, string]> {
 
 /** Where the components in use would listen: the endpoints of receivers and pull exporters. */
 function* listeners(loaded: LoadedConfig): Generator<readonly [Path, string]> {
-  const used = new Set([...loaded.pipelines.values()].flatMap(({ receivers, exporters }) => [...receivers, ...exporters]));
+  const used = new Set(
+    [...loaded.pipelines.values()].flatMap(({ receivers, exporters }) => [...receivers, ...exporters]),
+  );
   const seen = new Set<string>();
   for (const section of ['receivers', 'exporters'] as const) {
     for (const [id, { definition, config }] of loaded[section]) {

@@ -253,7 +253,9 @@ function addConfig(program: Command, { terminal, env }: CommandLine, finish: Fin
   config
     .command('diff')
     .summary('Compare two configurations')
-    .description('Compares what takes effect: a default that is written out is no difference. Exits with 1 if they differ.')
+    .description(
+      'Compares what takes effect: a default that is written out is no difference. Exits with 1 if they differ.',
+    )
     .argument('<a>', 'a file, or the name of an environment')
     .argument('<b>', 'a file, or the name of an environment')
     .option('-c, --config <file>', 'the files that environments overlay (repeatable)', collect)
@@ -266,12 +268,10 @@ function addConfig(program: Command, { terminal, env }: CommandLine, finish: Fin
         ['sonde config diff /etc/sonde/sonde.yaml new.yaml --origin', 'Two files'],
       ]),
     )
-    .action(
-      async (a: string, b: string, options: { config?: readonly string[]; origin?: true; json?: true }) => {
-        const { diff } = await import('./config.ts');
-        finish(await diff(a, b, options, { terminal, env }));
-      },
-    );
+    .action(async (a: string, b: string, options: { config?: readonly string[]; origin?: true; json?: true }) => {
+      const { diff } = await import('./config.ts');
+      finish(await diff(a, b, options, { terminal, env }));
+    });
 
   config
     .command('schema')
@@ -307,7 +307,9 @@ function addSelection(command: Command): Command {
     .option('-e, --env <name>', 'overlay NAME.yaml beside the configuration files, as development or production')
     .option('--set <path=value>', 'set one option, as exporters.otlp.endpoint=http://host:4318 (repeatable)', collect);
   for (const { name, value, about } of AGENT_OPTIONS) {
-    command.addOption(new Option(`--${name} <${value}>`, about).helpGroup('Settings of the agent (agent: in the file):'));
+    command.addOption(
+      new Option(`--${name} <${value}>`, about).helpGroup('Settings of the agent (agent: in the file):'),
+    );
   }
   return command;
 }

@@ -43,7 +43,9 @@ export function createRights(
   // CapEff:	000001ffffffffff
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
   // docker:x:998:alice,bob
-  const groupIds = new Map([...groupFile.matchAll(/^([^:\n]+):[^:\n]*:(\d+):/gm)].map(([, name, id]) => [name!, Number(id)]));
+  const groupIds = new Map(
+    [...groupFile.matchAll(/^([^:\n]+):[^:\n]*:(\d+):/gm)].map(([, name, id]) => [name!, Number(id)]),
+  );
   return {
     has(needs) {
       const bit = CAPABILITY_BITS[needs];

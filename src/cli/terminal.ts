@@ -40,5 +40,5 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 export type Paint = (style: Style, text: string) => string;
 
 export function painter({ hasColor }: Pick<Terminal, 'hasColor'>): Paint {
-  return (style, text) => (hasColor ? styleText(style, text, { validateStream: false }) : text);
+  return (style, text) => (hasColor && text !== '' ? styleText(style, text, { validateStream: false }) : text);
 }

@@ -42,7 +42,9 @@ export async function tryReceiver(definition: AnyReceiverDefinition, host: Host)
     const node = buildReceiver(definition, parsed.output, host, log, batches);
     if (node.collector === undefined) return { ...NOTHING, state: 'receives', messages };
     const { duration_ms } = await collectTwice(node, batches);
-    const collected = batches.filter((batch): batch is MetricBatch => batch.signal === 'metrics' && 'collection' in batch);
+    const collected = batches.filter(
+      (batch): batch is MetricBatch => batch.signal === 'metrics' && 'collection' in batch,
+    );
     const series = collected.reduce((sum, { count }) => sum + count, 0);
     const state = series === 0 ? 'nothing' : messages.length > 0 ? 'partly' : 'collects';
     return { state, series, duration_ms, messages, values: collected.flatMap(renderValues) };

@@ -44,7 +44,10 @@ export async function validate(
   return isValid ? EXIT_CODES.ok : EXIT_CODES.config;
 }
 
-async function runPasses(options: Selection & { readonly environment: boolean }, env: NodeJS.ProcessEnv): Promise<Validation> {
+async function runPasses(
+  options: Selection & { readonly environment: boolean },
+  env: NodeJS.ProcessEnv,
+): Promise<Validation> {
   let loaded: LoadedConfig;
   try {
     loaded = loadSelection(options, env, registry);
@@ -133,16 +136,23 @@ function forMachines({ files, passes, warnings }: Validation, isValid: boolean) 
   const plain = ({ message, path, place, hint }: ConfigProblem) => ({
     message,
     path,
-    ...(place === undefined ? {} : { place: formatPlace(place), file: place.file, line: place.line, column: place.column }),
+    ...(place === undefined
+      ? {}
+      : { place: formatPlace(place), file: place.file, line: place.line, column: place.column }),
     ...(hint === undefined ? {} : { hint }),
   });
   return {
     valid: isValid,
     files,
     passes: Object.fromEntries(
-      passes.map(({ name, problems }) => [name, problems === undefined ? 'not checked' : problems.length === 0 ? 'ok' : 'problems']),
+      passes.map(({ name, problems }) => [
+        name,
+        problems === undefined ? 'not checked' : problems.length === 0 ? 'ok' : 'problems',
+      ]),
     ),
-    problems: passes.flatMap(({ name, problems = [] }) => problems.map((problem) => ({ pass: name, ...plain(problem) }))),
+    problems: passes.flatMap(({ name, problems = [] }) =>
+      problems.map((problem) => ({ pass: name, ...plain(problem) })),
+    ),
     warnings: warnings.map(plain),
   };
 }
