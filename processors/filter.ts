@@ -57,12 +57,18 @@ export default defineProcessor({
 
     return {
       consume(batch) {
-        if (batch.signal === 'metrics') return consumeMetrics(batch);
-        return batch.signal === 'logs' ? consumeLogs(batch) : next.consume(batch);
+        // Without rules for it, a batch that came encoded is not even decoded.
+        if (batch.signal === 'metrics' && hasRules(config.metrics)) return consumeMetrics(batch);
+        if (batch.signal === 'logs' && hasRules(config.logs)) return consumeLogs(batch);
+        return next.consume(batch);
       },
     };
   },
 });
+
+function hasRules({ include, exclude }: { include: readonly unknown[]; exclude: readonly unknown[] }): boolean {
+  return include.length > 0 || exclude.length > 0;
+}
 
 /** How many items each rule dropped. */
 class Tally {

@@ -91,7 +91,11 @@ export default defineProcessor({
         const entries = found.reverse().flatMap((attributes) => Object.entries(attributes));
         detected = Object.fromEntries(entries.filter(([key]) => isWanted(key)));
       },
-      consume: (batch) => next.consume(reresource(batch)),
+      consume(batch) {
+        // With nothing to add, a batch that came encoded is not even decoded.
+        const hasNothing = Object.keys(detected).length === 0;
+        return next.consume(hasNothing ? batch : reresource(batch));
+      },
     };
   },
 });

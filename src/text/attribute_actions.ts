@@ -117,11 +117,15 @@ function compileAction(each: AttributeAction): (draft: Draft) => void {
   const key = each.key ?? '';
   switch (each.action) {
     case 'insert':
-      return (draft) => void (draft.has(key) || set(draft, each));
+      return (draft) => {
+        if (!draft.has(key)) set(draft, each);
+      };
     case 'update':
-      return (draft) => void (draft.has(key) && set(draft, each));
+      return (draft) => {
+        if (draft.has(key)) set(draft, each);
+      };
     case 'upsert':
-      return (draft) => void set(draft, each);
+      return (draft) => set(draft, each);
     case 'rename':
       return (draft) => rename(draft, key, each.new_key!);
     case 'delete':

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import filter from '../../processors/filter.ts';
 import { RetryableError } from '../../src/errors.ts';
+import type { MetricBatch } from '../../src/model/batch.ts';
 import { logBatch, logRecord, metric, metricBatch, runProcessor, series, table } from '../support/processor.ts';
 
 const CPU = metric('system.cpu.time');
@@ -161,6 +162,18 @@ describe('filter of logs', () => {
     expect(run.out).toHaveLength(1);
     expect(run.out[0]).toBe(kept);
   });
+});
+
+test('filter does not decode a batch that it has no rules for', async () => {
+  const run = runProcessor(filter, { logs: { exclude: [{ bodies: ['x'] }] } });
+  const encoded: MetricBatch = {
+    ...batch,
+    get series(): never {
+      throw new Error('decoded');
+    },
+  };
+  await run.processor.consume(encoded);
+  expect(run.out[0]).toBe(encoded);
 });
 
 describe('filter options', () => {

@@ -6,7 +6,7 @@ import { metricBatch, runProcessor, series } from '../support/processor.ts';
 const MIB = 2 ** 20;
 const batch = metricBatch([series('a')], [1]);
 const LIMITS = { limit: '100MiB', spike_limit: '20MiB' };
-const gc = vi.fn();
+const gc = vi.fn<() => void>();
 const rss = vi.spyOn(process.memoryUsage, 'rss');
 
 beforeEach(() => {

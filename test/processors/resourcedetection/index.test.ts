@@ -7,14 +7,15 @@ import type { Attributes } from '../../../src/model/attributes.ts';
 import { createHost } from '../../../src/procfs/host.ts';
 import { logBatch, logRecord, metricBatch, runProcessor, series, type ProcessorRun } from '../../support/processor.ts';
 
-type Answer = string | { status: number } | 'silence' | { body: string; headers: Record<string, string> };
+type Answer = string | { status: number } | typeof SILENCE | { body: string; headers: Record<string, string> };
+const SILENCE = Symbol('no answer');
 const servers: Server[] = [];
 
 /** A metadata service; answers 404 to what it does not know. */
 async function serve(answer: (request: IncomingMessage) => Answer | undefined): Promise<string> {
   const server = createServer((request, response) => {
     const found = answer(request) ?? { status: 404 };
-    if (found === 'silence') return;
+    if (found === SILENCE) return;
     if (typeof found === 'string') response.end(found);
     else if ('status' in found) response.writeHead(found.status).end();
     else response.writeHead(200, found.headers).end(found.body);
@@ -272,7 +273,7 @@ describe('resourcedetection in a cloud', () => {
       /^warn Cannot detect "azure": Cannot parse the instance document: found "<html>"$/,
     ],
     ['answers without end', 'x'.repeat(100_000), /more than 65536 bytes/],
-    ['says nothing', 'silence', /^warn Cannot detect "azure": Cannot ask http:\S+: no answer within 200 ms$/],
+    ['says nothing', SILENCE, /^warn Cannot detect "azure": Cannot ask http:\S+: no answer within 200 ms$/],
   ])('a service that %s costs only itself, and is said once', async (_, answer, message) => {
     const endpoint = await serve(() => answer);
     const [attributes, run] = await detect({ detectors: ['azure', 'os'], azure: { endpoint }, timeout: '200ms' });
