@@ -5,7 +5,7 @@
  */
 import * as v from 'valibot';
 import type { Signal } from '../model/batch.ts';
-import { fillIn, originOf, type OtelContext, type Variables } from './otel_environment.ts';
+import { fillIn, originOf, type OtelContext, type Variables } from './otel_variables.ts';
 import { findDefinition, typeOfId } from './registry.ts';
 import { fromPlain, isNull, isSame, nodeAt, withValue, type MapNode, type Node } from './tree.ts';
 import { quote } from './words.ts';

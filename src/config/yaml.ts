@@ -24,7 +24,6 @@ export interface ParsedSource {
 /** Never throws: what is wrong is in `problems`. */
 export function parseYaml(text: string, file: string): ParsedSource {
   const lines = new LineCounter();
-  const problems: ConfigProblem[] = [];
   if (isHopelesslyDeep(text)) return { root: undefined, problems: [tooDeep(file)] };
   let document: Document.Parsed;
   try {

@@ -1,7 +1,7 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Secret } from '../../src/config/options.ts';
+import type { Secret } from '../../src/config/options.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { ConfigError } from '../../src/errors.ts';
 import { DEFAULT, faultsOf, folderOf, load, PIPELINE } from './folder.ts';

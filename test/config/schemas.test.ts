@@ -82,29 +82,21 @@ describe('describeAllowed', () => {
 });
 
 describe('configSchema', () => {
-  const schema = configSchema(registry) as Record<string, any>;
+  const schema: unknown = configSchema(registry);
+  /** What lies at a path of keys, whatever it is. */
+  const at = (...path: string[]): unknown =>
+    path.reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], schema);
 
   it('refuses keys that are not there, at each level', () => {
-    expect(Object.keys(schema['properties'])).toEqual([
-      'agent',
-      'resource',
-      'receivers',
-      'processors',
-      'exporters',
-      'extensions',
-      'service',
-    ]);
-    const closed = [
-      schema,
-      schema['properties'].agent,
-      schema['properties'].receivers,
-      schema['$defs']['receiver.cpu'],
-    ];
-    for (const each of closed) expect(each.additionalProperties).toBe(false);
+    const sections = ['agent', 'resource', 'receivers', 'processors', 'exporters', 'extensions', 'service'];
+    expect(Object.keys(at('properties') as object)).toEqual(sections);
+    const closed = [[], ['properties', 'agent'], ['properties', 'receivers'], ['$defs', 'receiver.cpu']];
+    for (const path of closed) expect(at(...path, 'additionalProperties')).toBe(false);
   });
 
   it('knows components by type and type/name', () => {
-    const [[pattern, cpu]] = Object.entries<any>(schema['properties'].receivers.patternProperties);
+    const [first] = Object.entries(at('properties', 'receivers', 'patternProperties') as object);
+    const [pattern, cpu] = first!;
     expect('cpu').toMatch(new RegExp(pattern));
     expect('cpu/second').toMatch(new RegExp(pattern));
     expect('cpus').not.toMatch(new RegExp(pattern));
@@ -112,16 +104,18 @@ describe('configSchema', () => {
   });
 
   it('describes options with default and range, and takes references for them', () => {
-    const { depth, metrics, timeout } = schema['$defs']['receiver.cpu'].properties;
-    expect(depth).toMatchObject({
+    expect(at('$defs', 'receiver.cpu', 'properties', 'depth')).toMatchObject({
       description: 'How deep it looks.',
       default: 3,
       anyOf: [{ type: 'integer', minimum: 0, maximum: 9 }, { $ref: '#/$defs/reference' }],
     });
-    expect(Object.keys(metrics.properties)).toEqual(['system.cpu.time', 'system.cpu.logical.count']);
-    expect('1m30s').toMatch(new RegExp(timeout.anyOf[0].pattern));
-    expect('${env:X}').toMatch(new RegExp(schema['$defs'].reference.pattern));
-    expect(schema['$defs']['exporter.sdk'].required).toEqual(['package']);
+    const metrics = at('$defs', 'receiver.cpu', 'properties', 'metrics', 'properties');
+    expect(Object.keys(metrics as object)).toEqual(['system.cpu.time', 'system.cpu.logical.count']);
+    const duration = at('$defs', 'receiver.cpu', 'properties', 'timeout', 'anyOf', '0', 'pattern');
+    expect('1m30s').toMatch(new RegExp(duration as string));
+    expect('soon').not.toMatch(new RegExp(duration as string));
+    expect('${env:X}').toMatch(new RegExp(at('$defs', 'reference', 'pattern') as string));
+    expect(at('$defs', 'exporter.sdk', 'required')).toEqual(['package']);
   });
 });
 
