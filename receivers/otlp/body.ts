@@ -28,9 +28,12 @@ export function readBody(request: IncomingMessage, max_bytes: number, budget: Bu
   const chunks: Buffer[] = [];
   let size = 0;
   let sent = 0;
+  let isSettled = false;
   let decoder: Transform | undefined;
 
   function fail(error: BodyError): void {
+    if (isSettled) return;
+    isSettled = true;
     request.off('data', countSent);
     request.off('data', keep);
     if (decoder !== undefined) {
@@ -41,8 +44,12 @@ export function readBody(request: IncomingMessage, max_bytes: number, budget: Bu
     // What still comes is read and forgotten, so that the sender gets to read the answer.
     request.resume();
     budget.give(size);
-    size = 0;
     reject(error);
+  }
+  function succeed(): void {
+    if (isSettled) return;
+    isSettled = true;
+    resolve(Buffer.concat(chunks, size));
   }
   const tooLarge = (): void => fail(new BodyError(413, `Cannot take the request: it is over ${max_bytes} bytes`));
 
@@ -76,12 +83,12 @@ export function readBody(request: IncomingMessage, max_bytes: number, budget: Bu
   request.on('aborted', cutOff);
   if (decoder === undefined) {
     request.on('data', keep);
-    request.on('end', () => resolve(Buffer.concat(chunks, size)));
+    request.on('end', succeed);
     return promise;
   }
   request.on('data', countSent);
   decoder.on('data', keep);
-  decoder.on('end', () => resolve(Buffer.concat(chunks, size)));
+  decoder.on('end', succeed);
   decoder.on('error', (error) => {
     fail(new BodyError(400, `Cannot decompress the request: ${error.message}`, { cause: error }));
   });

@@ -49,7 +49,7 @@ export function createCourier({ exporter, config, figures, account, log, clock, 
       const outcome = await request(payload, signal);
       if (outcome.is === 'too_large') return outcome.error.message;
       if (outcome.is !== 'retryable') {
-        settle(count, outcome);
+        settle(count, signal, outcome);
         return undefined;
       }
       if (isEnded) break;
@@ -57,10 +57,10 @@ export function createCourier({ exporter, config, figures, account, log, clock, 
       const wait_ms = backoff.next(clock.now() - began_ms, retryAfter_ms);
       figures.reason = message;
       if (wait_ms === undefined) {
-        account.drop('retry_exhausted', count, `Cannot send, and gives up a request: ${message}`);
+        account.drop('retry_exhausted', count, `Cannot send ${signal}, and gives up a request: ${message}`);
         return undefined;
       }
-      log.once('sending', `Cannot send, and tries again: ${message}`);
+      log.once(`sending ${signal}`, `Cannot send ${signal}, and tries again: ${message}`);
       await wait(wait_ms, retryAfter_ms !== undefined);
     }
     account.drop('shutdown', count);
@@ -80,7 +80,7 @@ export function createCourier({ exporter, config, figures, account, log, clock, 
     return result;
   }
 
-  function settle(count: number, outcome: Exclude<Outcome, { is: 'retryable' | 'too_large' }>): void {
+  function settle(count: number, signal: Signal, outcome: Exclude<Outcome, { is: 'retryable' | 'too_large' }>): void {
     if (outcome.is !== 'sent') {
       const bug = outcome.is === 'unknown' ? outcome.error : undefined;
       account.drop('rejected', count, messageOf(outcome.error), bug);
@@ -92,7 +92,7 @@ export function createCourier({ exporter, config, figures, account, log, clock, 
     if (rejected > 0) account.drop('rejected_by_backend', rejected, `The back end refuses some items: ${words}`);
     else if (words !== '') account.mention('warning', `The back end warns: ${words}`);
     figures.reason = '';
-    log.over('sending', 'Sends again');
+    log.over(`sending ${signal}`, `Sends ${signal} again`);
   }
 
   /** Parts that are smaller than the whole, which drops what they do not hold; none where it cannot be split. */

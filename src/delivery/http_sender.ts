@@ -84,8 +84,9 @@ function exchange(open: () => ClientRequest, body: Uint8Array, place: string): P
     }
     let hasAnswer = false;
     request.on('error', (error: NodeJS.ErrnoException) => {
-      const isStale = request.reusedSocket && !hasAnswer && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
-      if (isStale) resolve('stale connection');
+      // A server that refuses a large body answers before it has read it all: the answer counts, not the broken pipe.
+      if (hasAnswer) return;
+      if (request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')) resolve('stale connection');
       else fail(error);
     });
     request.on('response', (response) => {

@@ -46,6 +46,7 @@ export interface Push extends Consumer {
 export function createPush(options: PushOptions): Push {
   const { exporter, config, figures, log, clock = systemClock, random = Math.random } = options;
   const { on_full, concurrency } = config.queue;
+  const { signal } = figures;
   const store = options.store ?? createMemoryStore(config.queue.max_bytes);
   const account = createAccount(figures, log, clock);
   const courier = createCourier({ exporter, config, figures, account, log, clock, random });
@@ -97,7 +98,7 @@ export function createPush(options: PushOptions): Push {
     if (on_full === 'block') return blocked.length === 0 && hasRoom(block) ? put(block) : hold(block);
     if (on_full === 'drop_oldest') makeRoom(block);
     if (hasRoom(block)) return put(block);
-    return dropUnqueued('queue_full', block.count, 'The queue is full: new requests are dropped');
+    return dropUnqueued('queue_full', block.count, `The queue of ${signal} is full: new requests are dropped`);
   }
 
   function hasRoom(block: Block): boolean {
@@ -109,7 +110,7 @@ export function createPush(options: PushOptions): Push {
     while (!hasRoom(block)) {
       const oldest = store.evict();
       if (oldest === undefined) return;
-      account.drop('queue_full', oldest.count, 'The queue is full: the oldest requests are dropped');
+      account.drop('queue_full', oldest.count, `The queue of ${signal} is full: the oldest requests are dropped`);
       account.free(oldest.body.byteLength);
     }
   }
@@ -122,7 +123,10 @@ export function createPush(options: PushOptions): Push {
   }
 
   function hold(block: Block): Promise<void> {
-    log.once('queue_full', 'The queue is full: its pipelines wait until the back end takes some');
+    log.once(
+      `queue_full ${signal}`,
+      `The queue of ${signal} is full: its pipelines wait until the back end takes some`,
+    );
     const done = Promise.withResolvers<void>();
     blocked.push({ block, done });
     return done.promise;
@@ -133,7 +137,7 @@ export function createPush(options: PushOptions): Push {
       blocked.shift();
       first.done.resolve(put(first.block));
     }
-    if (blocked.length === 0) log.over('queue_full', 'The queue has room again');
+    if (blocked.length === 0) log.over(`queue_full ${signal}`, `The queue of ${signal} has room again`);
   }
 
   function dropUnqueued(
@@ -172,7 +176,7 @@ export function createPush(options: PushOptions): Push {
       : max_elapsed === 0
         ? 'repeated for ever'
         : `repeated for ${max_elapsed / 1000} s`;
-    log.info('Queue in memory: what waits is lost with the process', {
+    log.info(`Queues ${signal} in memory: what waits is lost with the process`, {
       queue_bytes: store.capacity_bytes,
       on_full,
       requests: patience,
@@ -200,7 +204,8 @@ export function createPush(options: PushOptions): Push {
     }
     if (underWay > 0) await idle();
     const lost = figures.dropped.get('shutdown') ?? 0;
-    if (lost > 0) log.warn('Cannot send all that waited before the stop: the rest is dropped', { items: lost });
+    if (lost > 0)
+      log.warn(`Cannot send all ${signal} that waited before the stop: the rest is dropped`, { items: lost });
   }
 
   /** Resolves when nothing is under way or waits, or someone calls `onIdle`. */

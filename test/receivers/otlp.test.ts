@@ -279,6 +279,32 @@ describe('otlp over HTTP', () => {
     expect((await post(`${url}/v1/metrics`, sums)).status).toBe(200);
   });
 
+  test('a sender that goes away while the pipelines work frees what it held once', async () => {
+    const taken = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const next = consumer(() => {
+      asked.resolve();
+      return taken.promise;
+    });
+    const { url } = await startHttp({}, next, { max_inflight_bytes: sums.length });
+    const controller = new AbortController();
+    const leaving = fetch(`${url}/v1/metrics`, {
+      method: 'POST',
+      headers: { 'content-type': PROTOBUF },
+      body: Buffer.from(sums),
+      signal: controller.signal,
+    }).catch(() => {});
+    await asked.promise;
+    controller.abort();
+    await leaving;
+    // Still under way: the pipelines have it.
+    expect((await post(`${url}/v1/metrics`, sums)).status).toBe(503);
+    taken.resolve();
+    while ((await post(`${url}/v1/metrics`, sums)).status !== 200);
+    const double = encodeMetrics(createSums([1, 2, 3, 4, 5, 6, 7, 8]));
+    expect((await post(`${url}/v1/metrics`, double)).status).toBe(503);
+  });
+
   test('a sender that goes away in the middle of a body costs nothing', async () => {
     const { run, url } = await startHttp({}, undefined, { max_inflight_bytes: sums.length + 10 });
     const { port } = new URL(url);

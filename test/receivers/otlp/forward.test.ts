@@ -6,6 +6,7 @@ import { createServe } from '../../../src/api/http_server.ts';
 import { createPush } from '../../../src/delivery/push.ts';
 import { encodeLogs } from '../../../src/model/otlp/encode_logs.ts';
 import { encodeMetrics } from '../../../src/model/otlp/encode_metrics.ts';
+import { TooLargeError } from '../../../src/errors.ts';
 import { createFigures, createPushConfig } from '../../delivery/fixtures.ts';
 import { runReceiver, type ReceiverRun } from '../../support/collect.ts';
 import { runExporter } from '../../support/exporter.ts';
@@ -17,9 +18,13 @@ afterEach(async () => {
   for (const stop of stops.splice(0).toReversed()) await stop();
 });
 
-async function startReceiver(protocol: 'http' | 'grpc', next?: Parameters<typeof runReceiver>[1]) {
+async function startReceiver(
+  protocol: 'http' | 'grpc',
+  next?: Parameters<typeof runReceiver>[1],
+  options: Readonly<Record<string, unknown>> = {},
+) {
   const run: ReceiverRun = await runReceiver(otlpReceiver, {
-    config: { protocols: { [protocol]: { endpoint: '127.0.0.1:0' } } },
+    config: { protocols: { [protocol]: { endpoint: '127.0.0.1:0', ...options } } },
     serve,
     ...next,
   });
@@ -65,3 +70,15 @@ test.each([
   }
   expect(figures).toMatchObject({ accepted: 4, sent: 4, queued: 0 });
 });
+
+test.each(['none', 'gzip'])(
+  'a request that the receiver refuses for its size asks the exporter to split (%s)',
+  async (compression) => {
+    const { url } = await startReceiver('http', undefined, { max_request_bytes: 1000 });
+    const { exporter } = runExporter(otlpExporter, { endpoint: url, compression, max_request_bytes: '64MiB' });
+    stops.push(async () => exporter.stop?.());
+    const body = Buffer.from(Array.from({ length: 8 << 20 }, (_, index) => (index * 7919) >> 5));
+    const sending = Promise.resolve(exporter.send({ body, count: 2 }, 'logs', new AbortController().signal));
+    await expect(sending).rejects.toThrow(TooLargeError);
+  },
+);
