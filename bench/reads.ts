@@ -16,6 +16,7 @@ import type {
   ReceiverContext,
 } from '../src/component.ts';
 import { ObservableMeter } from '../src/otel/meter.ts';
+import { createTimeLimit } from '../src/time_limit.ts';
 import { createHost } from '../src/procfs/host.ts';
 import { createLog } from '../src/telemetry/log.ts';
 import { receivers } from '../receivers/index.ts';
@@ -40,7 +41,7 @@ function recording(host: Host, operations: string[]): Host {
 }
 
 const log = createLog({ level: 'error', format: 'text', hasColor: false, write: () => {} });
-const abort = new AbortController().signal;
+const limit = createTimeLimit();
 const resource = { attributes: {}, schemaUrl: '' };
 
 /** A function that lets one receiver collect once. */
@@ -68,8 +69,8 @@ async function prepare(definition: AnyReceiverDefinition, host: Host): Promise<(
   };
   const instance = definition.create(context as ReceiverContext<unknown, typeof definition.metrics>);
   await instance.start?.();
-  meter.addBatchObservableCallback((observer: BatchObservableResult) => instance.collect!(observer, abort));
-  return async () => void (await meter.collect({ time: 1n, receiver: definition.type, onDemand: false, abort }));
+  meter.addBatchObservableCallback((observer: BatchObservableResult) => instance.collect!(observer, limit));
+  return async () => void (await meter.collect({ time: 1n, receiver: definition.type, onDemand: false, limit }));
 }
 
 async function cpu_us(collect: () => Promise<void>): Promise<number> {

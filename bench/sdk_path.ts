@@ -8,6 +8,7 @@ import { ProtobufMetricsSerializer } from '@opentelemetry/otlp-transformer';
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { encodeMetrics } from '../src/model/otlp/encode_metrics.ts';
 import { ObservableMeter } from '../src/otel/meter.ts';
+import { createTimeLimit } from '../src/time_limit.ts';
 import { formatResults, measure } from './measure.ts';
 
 const SERIES = 10_000;
@@ -49,10 +50,10 @@ const ours = new ObservableMeter({ resource, scope, bootTime: 1n, agentStartTime
 populate(ours);
 const reader = new Reader({ cardinalitySelector: () => SERIES });
 populate(new MeterProvider({ readers: [reader] }).getMeter('bench', '1'));
-const abort = new AbortController().signal;
+const limit = createTimeLimit();
 const collect = async () => {
   const time = BigInt(Date.now()) * 1_000_000n;
-  return (await ours.collect({ time, receiver: 'bench', onDemand: false, abort })).batches[0];
+  return (await ours.collect({ time, receiver: 'bench', onDemand: false, limit })).batches[0];
 };
 
 console.log(`## Observe and encode ${SERIES} series as OTLP protobuf\n`);

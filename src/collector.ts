@@ -1,8 +1,9 @@
 /** Runs the collections of one receiver: on the clock and on demand, within a time limit, one at a time. */
 import type { ComponentFigures, ComponentLog, Consumer } from './component.ts';
 import type { MetricBatch } from './model/batch.ts';
-import type { ObservableMeter } from './otel/meter.ts';
+import type { CollectResult, ObservableMeter } from './otel/meter.ts';
 import type { Clock } from './scheduler.ts';
+import { createTimeLimit } from './time_limit.ts';
 
 export interface CollectorOptions {
   readonly receiver: string;
@@ -21,106 +22,127 @@ export interface Collector {
   /** One tick of the clock. A tick that finds the one before still under way is skipped and counted. */
   tick(now_ms: number): Promise<void>;
   /** Collects for pull exporters, unless values are younger than `maxAge_ms`. Calls at the same time share one. */
-  collectFor(maxAge_ms: number): Promise<void>;
+  collectFor(maxAge_ms: number): Promise<void> | undefined;
 }
 
 export function createCollector(options: CollectorOptions): Collector {
   const { receiver, figures, log, clock, timeout_ms } = options;
+  /** A tick whose collection, or its handing over, is not done yet. */
   let isTicking = false;
-  let current: Promise<void> | undefined;
+  /** A reading that waits for something; sources that answer at once never get here. */
+  let reading: Promise<unknown> | undefined;
+  let demanded: Promise<void> | undefined;
   /** By the monotonic clock, so that a jump of the wall clock makes nothing look fresh or stale. */
   let collectedAt_ms = -Infinity;
 
-  /** Reads every meter once and hands over what was observed. */
-  async function collect(now_ms: number, isOnDemand: boolean): Promise<void> {
+  const isFresh = (maxAge_ms: number): boolean => performance.now() - collectedAt_ms < maxAge_ms;
+
+  /** Reads every meter once; nothing if that took too long. One reading runs at a time. */
+  function read(now_ms: number, onDemand: boolean): Readings | Promise<Readings> {
+    if (reading !== undefined) return reading.then(() => read(now_ms, onDemand));
     const started_ms = performance.now();
-    const controller = new AbortController();
-    const cancel = clock.after(timeout_ms, () => controller.abort());
+    const limit = createTimeLimit();
     const time = BigInt(Math.round(now_ms)) * 1_000_000n;
-    const collectAll = options
-      .meters()
-      .map((meter) => meter.collect({ time, receiver, onDemand: isOnDemand, abort: controller.signal }));
-    const givenUp = new Promise<'timeout'>((resolve) => {
-      controller.signal.addEventListener('abort', () => resolve('timeout'), { once: true });
-    });
-    const results = await Promise.race([Promise.all(collectAll), givenUp]);
-    cancel();
-    figures.operations++;
-    figures.duration_s += (performance.now() - started_ms) / 1000;
-    if (results === 'timeout') {
+    const results = options.meters().map((meter) => meter.collect({ time, receiver, onDemand, limit }));
+    const done = (readings: Readings): Readings => {
+      figures.operations++;
+      figures.duration_s += (performance.now() - started_ms) / 1000;
+      if (!limit.isOver) collectedAt_ms = performance.now();
+      return readings;
+    };
+    if (!results.some((result) => result instanceof Promise)) return done(results as CollectResult[]);
+    const all = Promise.all(results);
+    // Until a slow source has answered, a further reading would only wait behind it.
+    reading = all.finally(() => (reading = undefined));
+    return within(timeout_ms, all).then((readings) => {
+      if (readings !== undefined) {
+        log.over('timeout', 'Collects in time again');
+        return done(readings);
+      }
+      limit.expire();
       figures.timed_out++;
-      log.once('timeout', `Cannot collect within ${timeout_ms} ms: gave up, will try again at the next tick`);
-      // Until the slow source has answered, a further collection would only wait behind it.
-      await Promise.allSettled(collectAll);
-      return;
-    }
-    log.over('timeout', 'Collects in time again');
-    collectedAt_ms = performance.now();
-    for (const { batches, errors } of results) {
-      for (const error of errors) reportFailure(log, error);
-      if (errors.length === 0) log.over('failure', 'Collects again');
-      for (const batch of batches) await handOver(batch, isOnDemand);
-    }
+      log.once('timeout', `Cannot collect within ${timeout_ms} ms: gave up, will try again`);
+      return done([]);
+    });
   }
 
-  async function handOver(batch: MetricBatch, isOnDemand: boolean): Promise<void> {
-    try {
-      await (isOnDemand ? options.onDemand : options.next).consume(batch);
-      figures.accepted += batch.count;
-    } catch (error) {
-      // The next collection brings newer values of the same series: there is nothing to keep for later.
-      figures.refused += batch.count;
-      log.once('refused', `Cannot hand over a collection: ${messageOf(error)}`);
-      return;
+  /** What was read, to `target`. */
+  function handOver(readings: Readings, target: Consumer<MetricBatch>): void | Promise<void> {
+    const waiting: Promise<void>[] = [];
+    for (const { batches, errors } of readings) {
+      for (const error of errors) reportFailure(log, error);
+      if (errors.length === 0) log.over('failure', 'Collects again');
+      for (const batch of batches) {
+        try {
+          const pending = target.consume(batch);
+          if (pending === undefined) accept(batch);
+          else
+            waiting.push(
+              pending.then(
+                () => accept(batch),
+                (error: unknown) => refuse(batch, error),
+              ),
+            );
+        } catch (error) {
+          refuse(batch, error);
+        }
+      }
     }
+    return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);
+  }
+
+  function accept(batch: MetricBatch): void {
+    figures.accepted += batch.count;
     log.over('refused', 'Collections are taken again');
   }
 
-  /** Lets one collection run at a time. */
-  function exclusively(run: () => Promise<void>): Promise<void> {
-    const after = current ?? Promise.resolve();
-    const mine = after.then(run).finally(() => {
-      if (current === mine) current = undefined;
-    });
-    return (current = mine);
+  /** The next collection brings newer values of the same series: there is nothing to keep for later. */
+  function refuse(batch: MetricBatch, error: unknown): void {
+    figures.refused += batch.count;
+    log.once('refused', `Cannot hand over a collection: ${messageOf(error)}`);
   }
 
-  let demanded: Promise<void> | undefined;
-  /** A scrape is not kept waiting by one slow source: it gets what that source gave before. */
-  function within(limit_ms: number, work: Promise<void>): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = clock.after(limit_ms, resolve);
-      void work.finally(() => {
-        cancel();
-        resolve();
-      });
-    });
+  function collect(now_ms: number, onDemand: boolean): void | Promise<void> {
+    const target = onDemand ? options.onDemand : options.next;
+    const readings = read(now_ms, onDemand);
+    return readings instanceof Promise ? readings.then((done) => handOver(done, target)) : handOver(readings, target);
+  }
+
+  /** `work`, or undefined when the time is over first. */
+  function within<T>(limit_ms: number, work: Promise<T>): Promise<T | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<T | undefined>();
+    const cancel = clock.after(limit_ms, () => resolve(undefined));
+    work.then(resolve, reject).finally(cancel);
+    return promise;
   }
 
   return {
     async tick(now_ms) {
-      if (isTicking) {
+      if (isTicking || reading !== undefined) {
         figures.skipped++;
         return;
       }
       isTicking = true;
       try {
-        await exclusively(() => collect(now_ms, false));
+        await collect(now_ms, false);
       } finally {
         isTicking = false;
       }
     },
-    async collectFor(maxAge_ms) {
-      if (performance.now() - collectedAt_ms < maxAge_ms) return;
-      demanded ??= exclusively(async () => {
-        if (performance.now() - collectedAt_ms >= maxAge_ms) await collect(clock.now(), true);
-      }).finally(() => {
-        demanded = undefined;
-      });
-      await within(timeout_ms, demanded);
+    collectFor(maxAge_ms) {
+      if (isFresh(maxAge_ms)) return undefined;
+      if (demanded === undefined) {
+        const collecting = collect(clock.now(), true);
+        if (collecting === undefined) return undefined;
+        demanded = collecting.finally(() => (demanded = undefined));
+      }
+      // A scrape is not kept waiting by one slow source: it gets what that source gave before.
+      return within(timeout_ms, demanded);
     },
   };
 }
+
+type Readings = readonly CollectResult[];
 
 function reportFailure(log: ComponentLog, error: unknown): void {
   log.once('failure', `Cannot collect: ${messageOf(error)}`, {

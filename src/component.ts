@@ -95,9 +95,16 @@ export interface ReceiverContext<C, M> extends Context<C> {
   readonly agent: AgentFigures;
 }
 
+/** How long a collection may take. */
+export interface TimeLimit {
+  readonly isOver: boolean;
+  /** Aborted when it is over, for what has to be called off. */
+  readonly signal: AbortSignal;
+}
+
 export interface Receiver {
-  /** Observes everything once. `signal` is aborted when the collection is timed out. */
-  collect?(observer: BatchObservableResult, signal: AbortSignal): void | Promise<void>;
+  /** Observes everything once. */
+  collect?(observer: BatchObservableResult, limit: TimeLimit): void | Promise<void>;
   start?(): void | Promise<void>;
   stop?(): void | Promise<void>;
 }

@@ -23,7 +23,7 @@ import { createPush, type Push } from './delivery/push.ts';
 import type { Resource, Signal } from './model/batch.ts';
 import { SCHEMA_URL } from './model/semconv.ts';
 import { ObservableMeter } from './otel/meter.ts';
-import { counted, counting, createFigures, fanOut, Outlet, type Branch } from './pipeline.ts';
+import { counted, counting, createFigures, fanOut, Outlet, together, type Branch } from './pipeline.ts';
 import { systemClock } from './scheduler.ts';
 import type { Log } from './telemetry/log.ts';
 
@@ -225,13 +225,7 @@ function joined(
   entries: ReadonlyMap<string, Consumer>,
 ): Consumer | undefined {
   const targets = pipelines.map((pipeline) => entries.get(pipeline.name)!);
-  if (targets.length < 2) return targets[0];
-  return {
-    async consume(batch) {
-      const results = await Promise.allSettled(targets.map(async (target) => target.consume(batch)));
-      for (const result of results) if (result.status === 'rejected') throw result.reason;
-    },
-  };
+  return targets.length === 0 ? undefined : together(targets);
 }
 
 function createReceiver(
@@ -370,7 +364,12 @@ function createExporter(
     http: services.http,
     resource: services.resource,
     async collect(maxAge_ms: number) {
-      await Promise.all([...sources].map((source) => source.collector?.collectFor(maxAge_ms)));
+      const waiting: Promise<void>[] = [];
+      for (const { collector } of sources) {
+        const collecting = collector?.collectFor(maxAge_ms);
+        if (collecting !== undefined) waiting.push(collecting);
+      }
+      if (waiting.length > 0) await Promise.all(waiting);
     },
   });
   const pushes: Push[] = [];

@@ -14,14 +14,20 @@ export class Outlet implements Consumer {
 /** Counts what passes into `consumer`: accepted, or refused if it throws. */
 export function counted(consumer: Consumer, figures: ComponentFigures): Consumer {
   return {
-    async consume(batch) {
-      try {
-        await consumer.consume(batch);
-        figures.accepted += batch.count;
-      } catch (error) {
+    consume(batch) {
+      const accept = (): void => void (figures.accepted += batch.count);
+      const refuse = (error: unknown): never => {
         figures.refused += batch.count;
         throw error;
+      };
+      let pending: Promise<void> | void;
+      try {
+        pending = consumer.consume(batch);
+      } catch (error) {
+        return refuse(error);
       }
+      // Most consumers take a batch at once; a promise for nothing would be most of the cost.
+      return pending === undefined ? accept() : pending.then(accept, refuse);
     },
   };
 }
@@ -48,14 +54,35 @@ export interface Branch {
  * series are gone), go to pull exporters alone.
  */
 export function fanOut(branches: readonly Branch[]): Consumer {
-  const pullers = branches.filter((branch) => branch.isPull);
+  const everyone = together(branches.map((branch) => branch.consumer));
+  const pullers = together(branches.filter((branch) => branch.isPull).map((branch) => branch.consumer));
   return {
-    async consume(batch) {
+    consume(batch) {
       const isOnDemand = batch.signal === 'metrics' && batch.collection?.onDemand === true;
-      const results = await Promise.allSettled(
-        (isOnDemand || batch.count === 0 ? pullers : branches).map(async ({ consumer }) => consumer.consume(batch)),
-      );
-      for (const result of results) if (result.status === 'rejected') throw result.reason;
+      return (isOnDemand || batch.count === 0 ? pullers : everyone).consume(batch);
+    },
+  };
+}
+
+/** Hands a batch to all of `consumers`, waits for all, and then throws what the first that refused threw. */
+export function together(consumers: readonly Consumer[]): Consumer {
+  if (consumers.length === 1) return consumers[0];
+  return {
+    consume(batch) {
+      const refusals: unknown[] = [];
+      const waiting: Promise<unknown>[] = [];
+      for (const consumer of consumers) {
+        try {
+          const pending = consumer.consume(batch);
+          if (pending !== undefined) waiting.push(pending.catch((error: unknown) => refusals.push(error)));
+        } catch (error) {
+          refusals.push(error);
+        }
+      }
+      const settle = (): void => {
+        if (refusals.length > 0) throw refusals[0];
+      };
+      return waiting.length === 0 ? settle() : Promise.all(waiting).then(settle);
     },
   };
 }

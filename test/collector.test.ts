@@ -67,6 +67,7 @@ test('Collector.tick gives a slow source up, skips ticks while it still runs, an
   expect(figures).toMatchObject({ timed_out: 1, skipped: 2, accepted: 0 });
   gate.resolve();
   await slow;
+  await new Promise((resolve) => setImmediate(resolve));
   expect(clocked).toEqual([]);
   await collector.tick(4);
   expect(clocked).toHaveLength(1);

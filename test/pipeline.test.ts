@@ -39,7 +39,7 @@ test('fanOut keeps a branch that refuses from no other, and throws what it threw
     },
     { isPull: false, consumer: collectInto(taken) },
   ]);
-  await expect(consumer.consume(logs)).rejects.toThrow('full');
+  await expect(async () => consumer.consume(logs)).rejects.toThrow('full');
   expect(taken).toEqual([logs]);
 });
 

@@ -1,11 +1,16 @@
 import { promises, statfsSync } from 'node:fs';
 import * as v from 'valibot';
-import { type BatchObservableResult, defineReceiver, type ReceiverContext } from '../../src/component.ts';
+import {
+  type BatchObservableResult,
+  defineReceiver,
+  type ReceiverContext,
+  type TimeLimit,
+} from '../../src/component.ts';
 import { duration, option } from '../../src/config/options.ts';
 import { globs } from '../../src/text/name_filter.ts';
 import { listFileSystems } from './elsewhere.ts';
 import type { Mount } from './mountinfo.ts';
-import { createMounts, type MountsOptions } from './mounts.ts';
+import { createMounts, type MountsOptions, type ReportedMount } from './mounts.ts';
 import { createSelection, DEFAULT_EXCLUDED_MOUNT_POINTS, DEFAULT_EXCLUDED_TYPES, type Risk } from './selection.ts';
 import { createSeries, type MountSeries } from './series.ts';
 import { createStatfsCalls, type StatfsAnswer, type StatfsCalls, type StatfsResult } from './statfs_calls.ts';
@@ -165,29 +170,41 @@ export function createFilesystem(
     select,
     ...(readOwnMountinfo === undefined ? {} : { readOwnMountinfo }),
   });
+  /** One after the other, and last those that may hang: no more threads are taken than are known to hang. */
+  async function askRisky(
+    mounts: readonly ReportedMount[],
+    limit: TimeLimit,
+    take: (mount: ReportedMount, answer: StatfsAnswer) => void,
+  ): Promise<void> {
+    for (const risk of RISKS) {
+      for (const mount of mounts) {
+        if (mount.risk !== risk || limit.isOver) continue;
+        const path = host.resolve(mount.mountPoint);
+        take(mount, await calls.ask(path, risk === 'remote', config.mount_timeout, limit.signal));
+      }
+    }
+  }
+
   return {
-    async collect(observer: BatchObservableResult, signal: AbortSignal): Promise<void> {
+    collect(observer: BatchObservableResult, limit: TimeLimit): void | Promise<void> {
       const mounts = readMounts();
       // Its own, for as long as it runs: a collection that was given up may still wait when the next one begins.
       const series = renewSeries(mounts);
-      // One after the other, and last those that may hang: no more threads are taken than are known to hang.
-      for (const risk of RISKS) {
-        for (const mount of mounts) {
-          if (mount.risk !== risk || signal.aborted) continue;
-          const path = host.resolve(mount.mountPoint);
-          const answer =
-            risk === 'none'
-              ? calls.askNow(path)
-              : await calls.ask(path, risk === 'remote', config.mount_timeout, signal);
-          report(mount, answer);
-          if (answer.outcome === 'known') observe(observer, series.get(mount)!, answer.figures);
-        }
+      const take = (mount: ReportedMount, answer: StatfsAnswer): void => {
+        report(mount, answer);
+        if (answer.outcome === 'known') observe(observer, series.get(mount)!, answer.figures);
+      };
+      let mayHang = false;
+      for (const mount of mounts) {
+        if (mount.risk === 'none') take(mount, calls.askNow(host.resolve(mount.mountPoint)));
+        else mayHang = true;
       }
+      return mayHang ? askRisky(mounts, limit, take) : undefined;
     },
   };
 }
 
-const RISKS: readonly Risk[] = ['none', 'disk', 'remote'];
+const RISKS: readonly Risk[] = ['disk', 'remote'];
 
 function clamp(value: number, most: number): number {
   return Math.min(Math.max(value, 0), most);

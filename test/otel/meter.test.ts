@@ -4,11 +4,12 @@ import type { MetricDefinition } from '../../src/component.ts';
 import { NO_RECORDED_VALUE, type MetricBatch } from '../../src/model/batch.ts';
 import type { MetricView } from '../../src/otel/instrument.ts';
 import { ObservableMeter } from '../../src/otel/meter.ts';
+import { createTimeLimit } from '../../src/time_limit.ts';
 
 const BOOT = 1_000n;
 const resource = { attributes: { 'host.name': 'h' }, schemaUrl: '' };
 const scope = { name: 's', version: '1', attributes: {}, schemaUrl: '' };
-const abort = new AbortController().signal;
+const limit = createTimeLimit();
 
 const counter: MetricDefinition = { name: 'c', instrument: 'counter', unit: 'By', about: '', attributes: ['a', 'b'] };
 const gauge: MetricDefinition = { ...counter, name: 'g', instrument: 'gauge', value: 'double' };
@@ -26,7 +27,7 @@ function meterWith(views: Record<string, MetricView> = {}, cardinalityLimit?: nu
 }
 
 async function collect(meter: ObservableMeter, time: bigint, onDemand = false): Promise<readonly MetricBatch[]> {
-  return (await meter.collect({ time, receiver: 'r', onDemand, abort })).batches;
+  return (await meter.collect({ time, receiver: 'r', onDemand, limit })).batches;
 }
 
 /** `name{attributes}` → value. */
@@ -136,7 +137,7 @@ test('ObservableMeter ends no series in a collection in which its source failed'
   });
   const [before] = await collect(meter, 10n);
   isBroken = true;
-  const result = await meter.collect({ time: 20n, receiver: 'r', onDemand: false, abort });
+  const result = await meter.collect({ time: 20n, receiver: 'r', onDemand: false, limit });
   expect(result.errors).toHaveLength(1);
   expect(result.batches.map((batch) => batch.count)).toEqual([0]);
   isBroken = false;
@@ -230,9 +231,9 @@ test('ObservableMeter loses what is observed after the collection was given up',
     await gate.promise;
     observer.observe(c, 1, { a: 'after' });
   });
-  const controller = new AbortController();
-  const pending = meter.collect({ time: 10n, receiver: 'r', onDemand: false, abort: controller.signal });
-  controller.abort();
+  const short = createTimeLimit();
+  const pending = meter.collect({ time: 10n, receiver: 'r', onDemand: false, limit: short });
+  short.expire();
   gate.resolve();
   expect((await pending).batches).toEqual([]);
 });

@@ -11,6 +11,7 @@ import type {
 import { attributesKey } from '../../src/model/attributes.ts';
 import { type Batch, type MetricBatch, NO_RECORDED_VALUE, type Resource, type Series } from '../../src/model/batch.ts';
 import type { Instrument, MetricView } from '../../src/otel/instrument.ts';
+import { createTimeLimit } from '../../src/time_limit.ts';
 import { ObservableMeter } from '../../src/otel/meter.ts';
 import { createHost, type Host } from '../../src/procfs/host.ts';
 
@@ -105,7 +106,7 @@ export async function runReceiver(definition: AnyReceiverDefinition, options: Ru
     agent: options.agent ?? NO_FIGURES,
   });
   if (receiver.collect !== undefined) {
-    meter.addBatchObservableCallback((observer, abort) => receiver.collect!(observer, abort));
+    meter.addBatchObservableCallback((observer, limit) => receiver.collect!(observer, limit));
   }
   if (options.isStarted !== false) await receiver.start?.();
 
@@ -119,8 +120,8 @@ export async function runReceiver(definition: AnyReceiverDefinition, options: Ru
     handedOver,
     async collect() {
       time += 15_000_000_000n;
-      const abort = new AbortController().signal;
-      const { batches, errors } = await meter.collect({ time, receiver: definition.type, onDemand: false, abort });
+      const limit = createTimeLimit();
+      const { batches, errors } = await meter.collect({ time, receiver: definition.type, onDemand: false, limit });
       if (errors.length > 0) throw errors[0];
       return batches;
     },
