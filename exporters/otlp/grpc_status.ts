@@ -27,7 +27,7 @@ export function toDeliveryError(error: Pick<ServiceError, 'code' | 'details' | '
   const { code, details } = error;
   const hint = code === UNIMPLEMENTED ? ' (is this a gRPC endpoint of OTLP?)' : '';
   const words = printable(details, QUOTED_CHARACTERS);
-  const message = `Cannot send to ${address}: it answered with gRPC status ${code}: ${words}${hint}`;
+  const message = `Cannot send to ${address}: gRPC status ${code}: ${words}${hint}`;
   const retryAfter_ms = retryInfo(error);
   if (RETRYABLE.has(code) || (code === RESOURCE_EXHAUSTED && retryAfter_ms !== undefined)) {
     return new RetryableError(message, { retryAfter_ms });

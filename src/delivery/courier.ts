@@ -57,10 +57,10 @@ export function createCourier({ exporter, config, figures, account, log, clock, 
       const wait_ms = backoff.next(clock.now() - began_ms, retryAfter_ms);
       figures.reason = message;
       if (wait_ms === undefined) {
-        account.drop('retry_exhausted', count, `Cannot send ${signal}, and gives up a request: ${message}`);
+        account.drop('retry_exhausted', count, `Gives up a request of ${signal}: ${message}`);
         return undefined;
       }
-      log.once(`sending ${signal}`, `Cannot send ${signal}, and tries again: ${message}`);
+      log.once(`sending ${signal}`, `Sending ${signal} fails, and is tried again: ${message}`);
       await wait(wait_ms, retryAfter_ms !== undefined);
     }
     account.drop('shutdown', count);

@@ -89,7 +89,7 @@ describe('createPush', () => {
     await clock.advance(10_000);
     expect(requests.map(({ at_ms }) => at_ms)).toEqual([0, 1000, 2500, 4750]);
     expect(figures).toMatchObject({ sent: 1, failed: 3, operations: 4, reason: '' });
-    expect(messages(log).slice(1)).toEqual(['Cannot send traces, and tries again: no', 'Sends traces again']);
+    expect(messages(log).slice(1)).toEqual(['Sending traces fails, and is tried again: no', 'Sends traces again']);
   });
 
   test('a wait that the back end asks for is kept at least, and the next grows from it', async () => {

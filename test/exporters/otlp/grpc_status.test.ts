@@ -33,7 +33,7 @@ test.each([
 ])('toDeliveryError takes status %d as %o', (code, kind) => {
   const error = errorFor(code);
   expect(error.constructor).toBe(kind);
-  expect(error.message).toContain(`Cannot send to collector:4317: it answered with gRPC status ${code}: because`);
+  expect(error.message).toContain(`Cannot send to collector:4317: gRPC status ${code}: because`);
 });
 
 test('toDeliveryError takes RESOURCE_EXHAUSTED as retryable only with RetryInfo', () => {
