@@ -50,8 +50,8 @@ function requirePackage(id: string, name: string): Readonly<Record<string, unkno
       throw problem(id, 'package', `Cannot load the package ${name}: ${messageOf(error)}`);
     }
   }
-  const message = `Cannot find the package ${name}: it is not in ${join(folder, 'node_modules')} or a folder above`;
-  throw problem(id, 'package', message, `Run "npm install ${name}" in ${folder}`);
+  const place = `it is not in ${join(folder, 'node_modules')} or a folder above`;
+  throw problem(id, 'package', `Cannot find the package ${name}: ${place} (run "npm install ${name}" there)`);
 }
 
 /** Whether the package itself is missing, and not one that it needs. */
