@@ -1,13 +1,14 @@
 /** `sonde check`: runs every receiver on this machine and says what comes of it. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { loadAgent } from '../config/agent_settings.ts';
 import type { Registry } from '../config/registry.ts';
 import { suggestion } from '../config/suggest.ts';
 import type { ConfigProblem } from '../errors.ts';
-import { createHost, type Host } from '../procfs/host.ts';
+import { createHost } from '../procfs/host.ts';
 import { renderChecks, type Measured } from './check_text.ts';
+import { rootProblem } from './environment.ts';
 import { EXIT_CODES } from './exit_codes.ts';
-import { createRights, missingRights, type MissingRight, type Rights } from './rights.ts';
+import { missingRights, rightsOfProcess, type MissingRight } from './rights.ts';
 import type { Terminal } from './terminal.ts';
 import { tryReceiver, type Trial } from './try_receiver.ts';
 
@@ -54,6 +55,11 @@ export async function check(options: CheckOptions, { terminal, env, registry }: 
     return EXIT_CODES.usage;
   }
 
+  const problem = rootProblem(settings.root_path);
+  if (problem !== undefined) {
+    terminal.complain(`${problem.message}\n  hint: ${problem.hint}\n`);
+    return EXIT_CODES.found;
+  }
   const host = createHost({ rootPath: settings.root_path });
   const rights = rightsOfProcess(host);
   const checks: Check[] = [];
@@ -72,14 +78,6 @@ export async function check(options: CheckOptions, { terminal, env, registry }: 
   if (options.json === true) terminal.print(`${JSON.stringify(forMachines(measured, checks, options), null, 2)}\n`);
   else terminal.print(renderChecks(measured, checks, { ...options, terminal }));
   return checks.some(({ series }) => series > 0) ? EXIT_CODES.ok : EXIT_CODES.found;
-}
-
-export function rightsOfProcess(host: Host): Rights {
-  return createRights(host, textOf('/proc/self/status'), textOf('/etc/group'), process.getgroups?.() ?? []);
-}
-
-function textOf(path: string): string {
-  return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
 
 /** Docker and Podman leave a mark; Kubernetes sets a variable. */

@@ -68,7 +68,7 @@ function rowsOf(check: Check, paint: Paint): string[][] {
 function notesOf({ state, messages, missing }: Check): string[] {
   const notes = [
     ...messages,
-    ...missing.map(({ needs, without, hint }) => `without ${needs}, not ${without}: ${hint}`),
+    ...missing.map(({ needs, without, hint }) => `misses ${without}, without ${needs}: ${hint}`),
   ];
   if (notes.length > 0) return notes;
   if (state === 'receives') return ['is sent its data by others'];

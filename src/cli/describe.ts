@@ -117,15 +117,20 @@ function metricRows({ metrics }: ComponentDoc, paint: Paint): string[][] {
   });
 }
 
-/** `default` is how machines expect it to be called. */
-function forMachines({ options, commonOptions, ...doc }: ComponentDoc) {
-  const rename = ({ byDefault, isRequired, isSecret, ...option }: OptionDoc) => ({
-    ...option,
+/** In the words that machines expect: `default`, `required`, snake case. */
+function forMachines({ options, commonOptions, metrics, ...doc }: ComponentDoc) {
+  const option = ({ byDefault, isRequired, isSecret, ...rest }: OptionDoc) => ({
+    ...rest,
     ...(byDefault === undefined ? {} : { default: byDefault }),
     required: isRequired,
     secret: isSecret,
   });
-  return { ...doc, options: options.map(rename), commonOptions: commonOptions.map(rename) };
+  return {
+    ...doc,
+    options: options.map(option),
+    common_options: commonOptions.map(option),
+    metrics: metrics.map(({ isOn, namedBy, ...metric }) => ({ ...metric, enabled: isOn, named_by: namedBy })),
+  };
 }
 
 function toJson(value: unknown): string {

@@ -1,15 +1,15 @@
 /** Whether what a configuration needs of this machine is there: files, folders, ports, rights. */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
+import { DEFAULT_ORIGIN } from '../config/agent_settings.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { reasonOf } from '../config/loaders.ts';
 import { readShape } from '../config/shape.ts';
 import { formatPath, placeOf, type Path } from '../config/tree.ts';
 import type { ConfigProblem } from '../errors.ts';
 import { createHost } from '../procfs/host.ts';
-import { rightsOfProcess } from './check.ts';
-import { missingRights } from './rights.ts';
+import { missingRights, rightsOfProcess } from './rights.ts';
 import { endpointsIn } from './start_hint.ts';
 
 export interface Findings {
@@ -21,19 +21,24 @@ export async function checkEnvironment(loaded: LoadedConfig): Promise<Findings> 
   const problems: ConfigProblem[] = [];
   const add = (path: Path, message: string, hint?: string): void => {
     const place = placeOf(loaded.tree, path, 'value');
-    problems.push({ message, path: formatPath(path), ...(place.line > 0 ? { place } : {}), hint });
+    const isWritten = place.file !== DEFAULT_ORIGIN.file;
+    problems.push({ message, path: formatPath(path), ...(isWritten ? { place } : {}), hint });
   };
   checkFolders(loaded, add);
   for (const [path, file] of namedFiles(loaded)) {
     const reason = unusable(file, constants.R_OK);
-    if (reason !== undefined) add(path, `Cannot read ${file}: ${reason}`);
+    if (reason !== undefined) add(path, `Cannot read ${file}, as ${formatPath(path)} says: ${reason}`);
   }
   for (const [path, endpoint] of listeners(loaded)) {
     const error = await listenOnce(endpoint);
     if (error === undefined) continue;
     const isTaken = error.code === 'EADDRINUSE';
     const found = isTaken ? 'another program listens there already' : (error.code ?? error.message);
-    add(path, `Cannot listen on ${endpoint}: ${found}`, isTaken ? 'it may be the agent itself, if it runs' : undefined);
+    add(
+      path,
+      `Cannot listen on ${endpoint}, as ${formatPath(path)} says: ${found}`,
+      isTaken ? 'it may be the agent itself, if it runs' : undefined,
+    );
   }
   return { problems, warnings: missingPermissions(loaded) };
 }
@@ -41,13 +46,20 @@ export async function checkEnvironment(loaded: LoadedConfig): Promise<Findings> 
 type Add = (path: Path, message: string, hint?: string) => void;
 
 function checkFolders({ agent }: LoadedConfig, add: Add): void {
-  if (process.platform === 'linux' && !existsSync(`${agent.root_path}/proc/stat`)) {
-    const hint = 'mount the root of the machine there, as docker run -v /:/hostfs:ro,rslave';
-    add(['agent', 'root_path'], `Cannot measure ${agent.root_path}: there is no proc/stat below it`, hint);
-  }
+  const problem = rootProblem(agent.root_path);
+  if (problem !== undefined) add(['agent', 'root_path'], problem.message, problem.hint);
   if (agent.data_dir === undefined) return;
   const reason = unusable(nearestExisting(agent.data_dir), constants.W_OK);
   if (reason !== undefined) add(['agent', 'data_dir'], `Cannot write to ${agent.data_dir}: ${reason}`);
+}
+
+/** What is wrong with a root path, if anything. */
+export function rootProblem(rootPath: string): { readonly message: string; readonly hint: string } | undefined {
+  if (process.platform !== 'linux' || existsSync(join(rootPath, 'proc/stat'))) return undefined;
+  return {
+    message: `Cannot measure ${rootPath}: there is no proc/stat below it`,
+    hint: 'mount the root of the machine there, as docker run -v /:/hostfs:ro,rslave',
+  };
 }
 
 function nearestExisting(path: string): string {
@@ -107,7 +119,7 @@ function missingPermissions(loaded: LoadedConfig): ConfigProblem[] {
   return (['receivers', 'processors', 'exporters'] as const).flatMap((section) =>
     [...loaded[section]].flatMap(([id, { definition, place }]) =>
       missingRights(definition.permissions, rights).map(({ needs, without, hint }) => ({
-        message: `Cannot collect all of ${id} without ${needs}: not ${without}`,
+        message: `Cannot collect all of ${id}: without ${needs} it misses ${without}`,
         path: formatPath([section, id]),
         place,
         hint,

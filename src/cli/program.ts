@@ -112,7 +112,8 @@ function addRun(program: Command, { terminal, env, lifetime }: CommandLine, fini
     )
     .action(async (selection: Selection) => {
       const { run } = await import('./run.ts');
-      finish(await run(selection, { terminal, env, lifetime }));
+      const { registry } = await import('./registry.ts');
+      finish(await run(selection, { terminal, env, lifetime, registry }));
     });
 }
 
@@ -138,8 +139,9 @@ function addValidate(program: Command, { terminal, env }: CommandLine, finish: F
     )
     .action(async (files: string[], options: Selection & { environment: boolean; json?: true }) => {
       const { validate } = await import('./validate.ts');
+      const { registry } = await import('./registry.ts');
       const selection = { ...options, config: [...(options.config ?? []), ...files] };
-      finish(await validate(selection, { terminal, env }));
+      finish(await validate(selection, { terminal, env, registry }));
     });
 }
 
@@ -226,7 +228,6 @@ function addConfig(program: Command, { terminal, env }: CommandLine, finish: Fin
         ['sonde config schema > sonde.schema.json', 'For the completion of an editor'],
       ]),
     );
-  config.action(() => config.outputHelp());
 
   addSelection(
     config
@@ -247,7 +248,8 @@ function addConfig(program: Command, { terminal, env }: CommandLine, finish: Fin
     )
     .action(async (selection: Selection & { origin?: true; redacted?: true; format: 'yaml' | 'json' }) => {
       const { show } = await import('./config.ts');
-      finish(await show(selection, { terminal, env }));
+      const { registry } = await import('./registry.ts');
+      finish(await show(selection, { terminal, env, registry }));
     });
 
   config
@@ -270,7 +272,8 @@ function addConfig(program: Command, { terminal, env }: CommandLine, finish: Fin
     )
     .action(async (a: string, b: string, options: { config?: readonly string[]; origin?: true; json?: true }) => {
       const { diff } = await import('./config.ts');
-      finish(await diff(a, b, options, { terminal, env }));
+      const { registry } = await import('./registry.ts');
+      finish(await diff(a, b, options, { terminal, env, registry }));
     });
 
   config
@@ -286,7 +289,8 @@ function addConfig(program: Command, { terminal, env }: CommandLine, finish: Fin
     )
     .action(async () => {
       const { schema } = await import('./config.ts');
-      finish(await schema({ terminal }));
+      const { registry } = await import('./registry.ts');
+      finish(await schema({ terminal, registry }));
     });
 
   config
@@ -296,7 +300,8 @@ function addConfig(program: Command, { terminal, env }: CommandLine, finish: Fin
     .addHelpText('after', examples([['sonde config reference | less', '']]))
     .action(async () => {
       const { reference } = await import('./config.ts');
-      finish(await reference({ terminal }));
+      const { registry } = await import('./registry.ts');
+      finish(await reference({ terminal, registry }));
     });
 }
 

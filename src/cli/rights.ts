@@ -1,5 +1,5 @@
 /** Which of the rights that components ask for this process has. */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import type { Permission } from '../component.ts';
 import type { Host } from '../procfs/host.ts';
 
@@ -29,8 +29,16 @@ const CAPABILITY_BITS: Readonly<Record<string, bigint>> = {
   CAP_BPF: 39n,
 };
 
+/** The rights of this process. */
+export function rightsOfProcess(host: Pick<Host, 'resolve' | 'platform'>): Rights {
+  return createRights(host, textOf('/proc/self/status'), textOf('/etc/group'), process.getgroups?.() ?? []);
+}
+
+function textOf(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
 /**
- * The rights of this process.
  * @param status content of `/proc/self/status`
  * @param groups numbers of its groups; `groupFile` is `/etc/group`
  */

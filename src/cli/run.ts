@@ -2,6 +2,7 @@
 import { createAgent, type Agent } from '../agent.ts';
 import { formatPlace, formatProblems } from '../config/frames.ts';
 import type { LoadedConfig } from '../config/load.ts';
+import type { Registry } from '../config/registry.ts';
 import type { AgentSettings } from '../config/agent_settings.ts';
 import { ConfigError, messageOf, type ConfigProblem } from '../errors.ts';
 import { VERSION } from '../model/version.ts';
@@ -9,7 +10,6 @@ import { createLog, type AdjustableLog, type LogEntry, type LogOptions } from '.
 import { announce, describeStart } from './banner.ts';
 import { EXIT_CODES } from './exit_codes.ts';
 import type { Selection } from './program.ts';
-import { registry } from './registry.ts';
 import { complainAbout, count, loadSelection, problemsOf } from './selection.ts';
 import { hintForStart } from './start_hint.ts';
 import type { Terminal } from './terminal.ts';
@@ -26,12 +26,13 @@ export interface Lifetime {
 
 interface Surroundings {
   readonly terminal: Terminal;
+  readonly registry: Registry;
   readonly env: NodeJS.ProcessEnv;
   readonly lifetime: Lifetime;
 }
 
 /** Resolves with the exit code when the agent has stopped. */
-export async function run(selection: Selection, { terminal, env, lifetime }: Surroundings): Promise<number> {
+export async function run(selection: Selection, { terminal, env, lifetime, registry }: Surroundings): Promise<number> {
   const load = (): LoadedConfig => loadSelection(selection, env, registry);
   let loaded: LoadedConfig;
   try {
@@ -55,10 +56,12 @@ export async function run(selection: Selection, { terminal, env, lifetime }: Sur
 
   const agent = createAgent({ config: loaded, version: VERSION, log });
   const stopping = nextStop(lifetime);
+  const starting = agent.start();
+  const reloads = reloadOnSignal({ agent, starting, load, log, terminal, lifetime });
   const started_ms = performance.now();
   try {
     // Told to stop while it starts, it has nothing yet to hand over.
-    if ((await Promise.race([agent.start(), stopping])) !== undefined) return EXIT_CODES.ok;
+    if ((await Promise.race([starting, stopping])) !== undefined) return EXIT_CODES.ok;
   } catch (error) {
     held.release();
     return complainAboutStart(error, loaded, log, terminal);
@@ -70,10 +73,9 @@ export async function run(selection: Selection, { terminal, env, lifetime }: Sur
   }
   held.release();
 
-  const reloading = reloadOnSignal({ agent, load, log, terminal, lifetime });
   const signal = await stopping;
   log.info('Stopping: hands over what is under way', { signal });
-  await reloading();
+  await reloads.settled();
   await agent.stop();
   log.info('Stopped');
   return EXIT_CODES.ok;
@@ -96,20 +98,27 @@ function nextStop(lifetime: Lifetime): Promise<string> {
   return promise;
 }
 
-interface Reloading {
+interface ReloadOptions {
   readonly agent: Agent;
+  /** Reloads wait for it. */
+  readonly starting: Promise<void>;
   readonly load: () => LoadedConfig;
   readonly log: AdjustableLog;
   readonly terminal: Terminal;
   readonly lifetime: Lifetime;
 }
 
-/** @returns a function that resolves when no reload is under way */
-function reloadOnSignal({ agent, load, log, terminal, lifetime }: Reloading): () => Promise<void> {
+interface Reloads {
+  /** Resolves when none is under way. */
+  settled(): Promise<void>;
+}
+
+function reloadOnSignal({ agent, starting, load, log, terminal, lifetime }: ReloadOptions): Reloads {
   let current: Promise<void> | undefined;
   let isWanted = false;
 
   async function reload(): Promise<void> {
+    await starting;
     while (isWanted) {
       isWanted = false;
       try {
@@ -127,11 +136,14 @@ function reloadOnSignal({ agent, load, log, terminal, lifetime }: Reloading): ()
   lifetime.onSignal('SIGHUP', () => {
     // However often it is told while it loads, one more time afterwards is enough.
     isWanted = true;
-    current ??= reload().finally(() => {
-      current = undefined;
-    });
+    current ??= reload()
+      // Where the start fails, that is said elsewhere and there is nothing to reload.
+      .catch(() => {})
+      .finally(() => {
+        current = undefined;
+      });
   });
-  return () => current ?? Promise.resolve();
+  return { settled: () => current ?? Promise.resolve() };
 }
 
 function changes(started: readonly string[], stopped: readonly string[], kept: number): Record<string, unknown> {
@@ -161,13 +173,15 @@ function complainAboutReload(error: unknown, log: AdjustableLog, terminal: Termi
   log.error(summary);
 }
 
-/** By the house's rule an expected failure is a sentence that begins with "Cannot"; all else is a bug. */
+/** By the house's rule an expected failure is a sentence that begins with "Cannot", or the system's; all else is a bug. */
 function complainAboutStart(error: unknown, loaded: LoadedConfig, log: AdjustableLog, terminal: Terminal): number {
-  const message = messageOf(error);
-  if (!message.startsWith('Cannot ')) {
-    log.error(`A bug ended the agent: ${message}`, error instanceof Error ? { stack: error.stack } : {});
+  const found = messageOf(error);
+  const isOfSystem = typeof (error as NodeJS.ErrnoException).code === 'string';
+  if (!found.startsWith('Cannot ') && !isOfSystem) {
+    log.error(`A bug ended the agent: ${found}`, error instanceof Error ? { stack: error.stack } : {});
     return EXIT_CODES.bug;
   }
+  const message = found.startsWith('Cannot ') ? found : `Cannot start: ${found}`;
   const hint = hintForStart(error, loaded);
   if (terminal.isInteractiveError) {
     terminal.complain(`${message}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`);

@@ -9,17 +9,21 @@ interface ListenError {
   readonly address: string;
 }
 
-/** A hint that names the option at fault, where the failure is one of listening. */
+/** A hint that names the option at fault, where one is. */
 export function hintForStart(error: unknown, loaded: LoadedConfig): string | undefined {
   const failure = listenErrorIn(error);
-  if (failure === undefined) return undefined;
+  if (failure === undefined) {
+    const { path } = error as NodeJS.ErrnoException;
+    const isOfMachine = path?.endsWith('/proc/stat') === true;
+    return isOfMachine ? `agent.root_path is ${loaded.agent.root_path}: mount the machine's / there` : undefined;
+  }
   const { code, port, address } = failure;
   const option = optionWithPort(loaded, port);
   const other = `${address.includes(':') ? `[${address}]` : address}:${port < 1024 ? port + 8000 : port + 1}`;
   const change = option === undefined ? 'choose another port' : `choose another with --set ${option}=${other}`;
   switch (code) {
     case 'EADDRINUSE':
-      return `${change}, or end the program that has it (ss -ltnp 'sport = :${port}' shows which)`;
+      return process.platform === 'linux' ? `${change}; who has this one: ss -ltnp 'sport = :${port}'` : change;
     case 'EACCES':
       return `ports below 1024 need CAP_NET_BIND_SERVICE; grant it, or ${change}`;
     case 'EADDRNOTAVAIL':

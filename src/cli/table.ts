@@ -4,12 +4,13 @@ import { stripVTControlCharacters } from 'node:util';
 export interface TableOptions {
   /** Blanks in front of each line. */
   readonly indent?: number;
-  /** The last column is broken at blanks to stay within; never narrower than 30 characters. */
+  /** The last column is broken at blanks to stay within. */
   readonly columns?: number | undefined;
 }
 
 const GAP = 2;
-const NARROWEST = 30;
+/** With less room than this beside the other columns, the last one goes on lines of its own. */
+const NARROWEST = 40;
 
 /** Lines that end with a line break. Each column is as wide as its widest cell; cells may hold styles. */
 export function renderTable(rows: readonly (readonly string[])[], { indent = 0, columns }: TableOptions = {}): string {
@@ -19,20 +20,21 @@ export function renderTable(rows: readonly (readonly string[])[], { indent = 0, 
       widths[at] = Math.max(widths[at] ?? 0, widthOf(cell));
     });
   }
-  return rows.map((row) => renderRow(row, widths, indent, columns)).join('');
-}
-
-function renderRow(
-  row: readonly string[],
-  widths: readonly number[],
-  indent: number,
-  columns: number | undefined,
-): string {
-  const front = row.slice(0, -1).map((cell, at) => cell + ' '.repeat(widths[at]! - widthOf(cell) + GAP));
-  const start = indent + widths.slice(0, row.length - 1).reduce((sum, width) => sum + width + GAP, 0);
-  const lines = columns === undefined ? [row.at(-1)!] : wrap(row.at(-1)!, Math.max(columns - start, NARROWEST));
-  const text = ' '.repeat(indent) + front.join('') + lines.join(`\n${' '.repeat(start)}`);
-  return `${text.trimEnd()}\n`;
+  const start = indent + widths.reduce((sum, width) => sum + width + GAP, 0);
+  return rows
+    .map((row) => {
+      const cells = row.slice(0, -1).map((cell, at) => cell + ' '.repeat(widths[at]! - widthOf(cell) + GAP));
+      const front = `${' '.repeat(indent)}${cells.join('')}`;
+      const last = row.at(-1)!;
+      if (columns === undefined) return `${front}${last}`.trimEnd();
+      if (columns - start >= NARROWEST)
+        return `${front}${wrap(last, columns - start).join(`\n${' '.repeat(start)}`)}`.trimEnd();
+      const below = ' '.repeat(indent + 4);
+      const lines = last === '' ? [] : wrap(last, Math.max(columns - below.length, NARROWEST));
+      return [front.trimEnd(), ...lines.map((line) => below + line)].filter((line) => line !== '').join('\n');
+    })
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 /** Breaks at blanks; a word that is longer stays whole, so that addresses and paths can be copied. */

@@ -1,7 +1,7 @@
 /** What components are lent when they are made for one look only: nothing listens, nothing is sent. */
 import { createHttpSender } from '../delivery/http_sender.ts';
 import type { AgentFigures } from '../component.ts';
-import type { Services } from '../graph.ts';
+import type { Services } from '../nodes.ts';
 import { createLoggerProvider } from '../otel/logger.ts';
 import type { Host } from '../procfs/host.ts';
 import { VERSION } from '../model/version.ts';

@@ -2,7 +2,8 @@
 import * as v from 'valibot';
 import type { AnyExporterDefinition, AnyReceiverDefinition } from '../component.ts';
 import { messageOf } from '../errors.ts';
-import { buildGraph, type ReceiverNode } from '../graph.ts';
+import { buildGraph } from '../graph.ts';
+import type { ReceiverNode } from '../nodes.ts';
 import type { Batch, MetricBatch } from '../model/batch.ts';
 import type { Host } from '../procfs/host.ts';
 import { createLog } from '../telemetry/log.ts';

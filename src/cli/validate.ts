@@ -1,5 +1,6 @@
 /** `sonde validate`: schema, graph, environment. */
 import type { LoadedConfig } from '../config/load.ts';
+import type { Registry } from '../config/registry.ts';
 import { formatPlace, formatProblems } from '../config/frames.ts';
 import { messageOf, type ConfigProblem } from '../errors.ts';
 import { buildGraph } from '../graph.ts';
@@ -8,7 +9,6 @@ import { createLog } from '../telemetry/log.ts';
 import { checkEnvironment } from './environment.ts';
 import { EXIT_CODES } from './exit_codes.ts';
 import type { Selection } from './program.ts';
-import { registry } from './registry.ts';
 import { count, loadSelection, problemsOf } from './selection.ts';
 import { renderTable } from './table.ts';
 import { painter, type Terminal } from './terminal.ts';
@@ -16,6 +16,7 @@ import { trialServices } from './trial.ts';
 
 interface Surroundings {
   readonly terminal: Terminal;
+  readonly registry: Registry;
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -35,9 +36,9 @@ interface Validation {
 
 export async function validate(
   options: Selection & { readonly environment: boolean; readonly json?: true },
-  { terminal, env }: Surroundings,
+  { terminal, env, registry }: Surroundings,
 ): Promise<number> {
-  const validation = await runPasses(options, env);
+  const validation = await runPasses(options, env, registry);
   const isValid = validation.passes.every(({ problems = [] }) => problems.length === 0);
   if (options.json === true) terminal.print(`${JSON.stringify(forMachines(validation, isValid), null, 2)}\n`);
   else report(validation, terminal);
@@ -47,6 +48,7 @@ export async function validate(
 async function runPasses(
   options: Selection & { readonly environment: boolean },
   env: NodeJS.ProcessEnv,
+  registry: Registry,
 ): Promise<Validation> {
   let loaded: LoadedConfig;
   try {
@@ -55,7 +57,7 @@ async function runPasses(
     return afterLoadProblems(problemsOf(error));
   }
   const schema: Pass = { name: 'schema', problems: [], about: loaded.files.join(', ') };
-  const graphProblems = await checkGraph(loaded);
+  const graphProblems = checkGraph(loaded);
   const graph: Pass = { name: 'graph', problems: graphProblems, about: describeGraph(loaded) };
   const { files } = loaded;
   if (graphProblems.length > 0 || !options.environment) {
@@ -85,8 +87,9 @@ function afterLoadProblems(problems: readonly ConfigProblem[]): Validation {
 }
 
 /** Makes every component, without starting it. */
-async function checkGraph(loaded: LoadedConfig): Promise<ConfigProblem[]> {
-  const host = createHost({ rootPath: loaded.agent.root_path });
+function checkGraph(loaded: LoadedConfig): ConfigProblem[] {
+  // Whether the machine is there is for the third pass.
+  const host = { ...createHost({ rootPath: loaded.agent.root_path }), bootTime: () => 0n };
   const log = createLog({ level: 'error', format: 'text', hasColor: false, write: () => {} });
   try {
     const { receivers, processors, exporters } = loaded;
