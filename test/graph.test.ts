@@ -10,7 +10,8 @@ import {
   type AnyReceiverDefinition,
 } from '../src/component.ts';
 import { option } from '../src/config/options.ts';
-import { buildGraph, type Configured, type ConfiguredPipeline, type GraphConfig, type Services } from '../src/graph.ts';
+import { buildGraph, type ConfiguredPipeline, type GraphConfig } from '../src/graph.ts';
+import type { Configured, Services } from '../src/nodes.ts';
 import type { MetricBatch } from '../src/model/batch.ts';
 import { createLoggerProvider } from '../src/otel/logger.ts';
 import { createHost } from '../src/procfs/host.ts';

@@ -1,7 +1,7 @@
 /** Whether what a configuration needs of this machine is there: files, folders, ports, rights. */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { DEFAULT_ORIGIN } from '../config/agent_settings.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { reasonOf } from '../config/loaders.ts';
@@ -24,7 +24,7 @@ export async function checkEnvironment(loaded: LoadedConfig): Promise<Findings> 
     const isWritten = place.file !== DEFAULT_ORIGIN.file;
     problems.push({ message, path: formatPath(path), ...(isWritten ? { place } : {}), hint });
   };
-  checkFolders(loaded, add);
+  checkRoot(loaded, add);
   for (const [path, file] of namedFiles(loaded)) {
     const reason = unusable(file, constants.R_OK);
     if (reason !== undefined) add(path, `Cannot read ${file}, as ${formatPath(path)} says: ${reason}`);
@@ -45,12 +45,9 @@ export async function checkEnvironment(loaded: LoadedConfig): Promise<Findings> 
 
 type Add = (path: Path, message: string, hint?: string) => void;
 
-function checkFolders({ agent }: LoadedConfig, add: Add): void {
+function checkRoot({ agent }: LoadedConfig, add: Add): void {
   const problem = rootProblem(agent.root_path);
   if (problem !== undefined) add(['agent', 'root_path'], problem.message, problem.hint);
-  if (agent.data_dir === undefined) return;
-  const reason = unusable(nearestExisting(agent.data_dir), constants.W_OK);
-  if (reason !== undefined) add(['agent', 'data_dir'], `Cannot write to ${agent.data_dir}: ${reason}`);
 }
 
 /** What is wrong with a root path, if anything. */
@@ -60,12 +57,6 @@ export function rootProblem(rootPath: string): { readonly message: string; reado
     message: `Cannot measure ${rootPath}: there is no proc/stat below it`,
     hint: 'mount the root of the machine there, as docker run -v /:/hostfs:ro,rslave',
   };
-}
-
-function nearestExisting(path: string): string {
-  let at = path;
-  while (!existsSync(at) && dirname(at) !== at) at = dirname(at);
-  return at;
 }
 
 /** Options that name a file to read end in `_file`, by the convention that the loader's redaction follows too. */

@@ -22,7 +22,6 @@ export interface AgentSettings {
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly shutdown_timeout: number;
   readonly startup_timeout: number;
-  readonly data_dir: string | undefined;
   readonly instance_id: string | undefined;
 }
 
@@ -83,13 +82,6 @@ export const AGENT_SETTINGS: Readonly<Record<string, Setting>> = {
     env: 'SONDE_STARTUP_TIMEOUT',
     arg: 'startup-timeout',
     schema: positiveDuration(),
-  },
-  data_dir: {
-    doc: 'Folder for what must outlive the agent.',
-    default: null,
-    env: 'SONDE_DATA_DIR',
-    arg: 'data-dir',
-    schema: absolutePath,
   },
   instance_id: {
     doc: 'The resource attribute service.instance.id; made by the agent if left out.',

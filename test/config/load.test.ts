@@ -36,7 +36,6 @@ service: { pipelines: { metrics: { receivers: [cpu, cpu/b], exporters: [otlp] } 
       log: { level: 'info', format: 'auto' },
       shutdown_timeout: 10_000,
       startup_timeout: 30_000,
-      data_dir: undefined,
       instance_id: undefined,
     });
   });

@@ -1,0 +1,283 @@
+/** The components of a graph: each made from its definition and configuration, with its counters and its outlets. */
+import type { Logger } from '@opentelemetry/api';
+import type {
+  AgentFigures,
+  AnyExporterDefinition,
+  AnyProcessorDefinition,
+  AnyReceiverDefinition,
+  CommonPushConfig,
+  CommonReceiverConfig,
+  ComponentFigures,
+  ComponentLog,
+  Consumer,
+  CreateHttpSender,
+  Host,
+  Processor,
+  PullExporter,
+  PushExporter,
+  Receiver,
+  Serve,
+} from './component.ts';
+import { createCollector, type Collector } from './collector.ts';
+import { createPush, type Push } from './delivery/push.ts';
+import type { Resource, Signal } from './model/batch.ts';
+import { SCHEMA_URL } from './model/semconv.ts';
+import { ObservableMeter } from './otel/meter.ts';
+import { counted, counting, createFigures, Outlet } from './pipeline.ts';
+import { systemClock } from './scheduler.ts';
+import type { Log } from './telemetry/log.ts';
+
+/** A component as the configuration names it. */
+export interface Configured<D> {
+  /** `type` or `type/name`. */
+  readonly id: string;
+  readonly definition: D;
+  /** Its block as it was written, defaults left out and references replaced: equal blocks make equal components. */
+  readonly raw: unknown;
+  /** What the component's schema made of it. */
+  readonly config: unknown;
+}
+
+/** What the agent lends to components. */
+export interface Services {
+  readonly version: string;
+  readonly host: Host;
+  readonly resource: Resource;
+  readonly startTime: bigint;
+  readonly log: Log;
+  readonly serve: Serve;
+  readonly http: CreateHttpSender;
+  readonly logger: (component: string, next: Consumer) => Logger;
+  readonly figures: () => AgentFigures;
+  /** Meters of instrumentation outside the receivers; they are collected with the receiver `self`. */
+  readonly otherMeters: () => readonly ObservableMeter[];
+}
+
+/** What the agent starts and stops. */
+export type GraphNode = ReceiverNode | ProcessorNode | ExporterNode;
+
+interface NodeBase {
+  readonly id: string;
+  /** Equal as long as nothing that the component was made from has changed. */
+  readonly fingerprint: string;
+  readonly figures: readonly ComponentFigures[];
+  readonly log: ComponentLog;
+  readonly startupError: 'fail' | 'retry' | 'ignore';
+}
+
+export interface ReceiverNode extends NodeBase {
+  readonly kind: 'receiver';
+  readonly instance: Receiver;
+  readonly outlets: Readonly<Record<Signal, Outlet>>;
+  /** Where collections go that a pull exporter asked for. */
+  readonly onDemand: Outlet;
+  /** Undefined for receivers that are pushed to. */
+  readonly collector: Collector | undefined;
+  readonly interval_ms: number;
+}
+
+export interface ProcessorNode extends NodeBase {
+  readonly kind: 'processor';
+  readonly instance: Processor;
+  readonly entry: Consumer;
+  readonly outlet: Outlet;
+  readonly isStateful: boolean;
+}
+
+export interface ExporterNode extends NodeBase {
+  readonly kind: 'exporter';
+  readonly instance: PushExporter | PullExporter;
+  readonly isPull: boolean;
+  /** One queue for each signal; none for pull exporters. */
+  readonly pushes: readonly Push[];
+  readonly entries: ReadonlyMap<Signal, Consumer>;
+  /** Receivers behind the pipelines that it stands in. */
+  readonly sources: Set<ReceiverNode>;
+}
+
+const LONGEST_COLLECTION_MS = 10_000;
+
+export function createReceiver(
+  { id, definition, config }: Configured<AnyReceiverDefinition>,
+  signals: readonly Signal[],
+  fingerprint: string,
+  collectionInterval_ms: number,
+  services: Services,
+): ReceiverNode {
+  const { version, host, resource, startTime } = services;
+  const common = config as CommonReceiverConfig;
+  const log = services.log.forComponent(id);
+  const figures = signals.map((signal) => createFigures({ id, kind: 'receiver', signal, pipeline: undefined }));
+  const outlets = { metrics: new Outlet(), logs: new Outlet(), traces: new Outlet() };
+  const onDemand = new Outlet();
+  const drop = dropInto(figures[0]);
+  const meter = new ObservableMeter({
+    resource,
+    scope: { name: `sonde.receiver.${definition.type}`, version, attributes: {}, schemaUrl: SCHEMA_URL },
+    bootTime: host.bootTime(),
+    agentStartTime: startTime,
+    views: new Map(Object.entries(common.metrics)),
+    cardinalityLimit: common.cardinality_limit,
+    onOverflow(metric, observations) {
+      log.once(
+        `overflow ${metric}`,
+        `More series of ${metric} than cardinality_limit allows: the rest is summed into one`,
+        {
+          limit: common.cardinality_limit,
+          observations,
+        },
+      );
+    },
+  });
+  const metrics = mapValues(definition.metrics, (metric) => meter.declare(metric));
+  /** Push receivers count by batch what their pipelines take. */
+  const pushInto = (signal: Signal): Consumer | undefined => {
+    const own = figures[signals.indexOf(signal)];
+    return own === undefined ? undefined : counted(outlets[signal], own);
+  };
+  const instance = definition.create({
+    id,
+    config,
+    host,
+    metrics,
+    meter,
+    resource,
+    log,
+    drop,
+    isEnabled: (metric: string) => metrics[metric]?.isEnabled ?? false,
+    logger: services.logger(`sonde.receiver.${definition.type}`, outlets.logs),
+    next: { metrics: pushInto('metrics'), logs: pushInto('logs'), traces: pushInto('traces') },
+    serve: services.serve,
+    get agent() {
+      return services.figures();
+    },
+  });
+  const interval_ms = common.collection_interval ?? collectionInterval_ms;
+  let collector: Collector | undefined;
+  const collect = instance.collect?.bind(instance);
+  if (collect !== undefined) {
+    meter.addBatchObservableCallback(collect);
+    collector = createCollector({
+      receiver: id,
+      meters: () => (definition.type === 'self' ? [meter, ...services.otherMeters()] : [meter]),
+      next: outlets.metrics,
+      onDemand,
+      timeout_ms: common.timeout ?? Math.min(interval_ms, LONGEST_COLLECTION_MS),
+      figures: figures[0],
+      log,
+      clock: systemClock,
+    });
+  }
+  return {
+    kind: 'receiver',
+    id,
+    fingerprint,
+    figures,
+    log,
+    startupError: common.startup_error,
+    instance,
+    outlets,
+    onDemand,
+    collector,
+    interval_ms,
+  };
+}
+
+export function createProcessor(
+  { id, definition, config }: Configured<AnyProcessorDefinition>,
+  pipeline: { readonly name: string; readonly signal: Signal },
+  fingerprint: string,
+  services: Services,
+): ProcessorNode {
+  const log = services.log.forComponent(`${pipeline.name}/${id}`);
+  const figures = createFigures({ id, kind: 'processor', signal: pipeline.signal, pipeline: pipeline.name });
+  const outlet = new Outlet();
+  const instance = definition.create({
+    id,
+    config,
+    host: services.host,
+    log,
+    drop: dropInto(figures),
+    next: counting(outlet, figures),
+  });
+  return {
+    kind: 'processor',
+    id,
+    fingerprint,
+    figures: [figures],
+    log,
+    startupError: (config as { startup_error: NodeBase['startupError'] }).startup_error,
+    instance,
+    entry: counted(instance, figures),
+    outlet,
+    isStateful: definition.isStateful,
+  };
+}
+
+export function createExporter(
+  { id, definition, config }: Configured<AnyExporterDefinition>,
+  signals: readonly Signal[],
+  fingerprint: string,
+  services: Services,
+): ExporterNode {
+  const log = services.log.forComponent(id);
+  const figures = signals.map((signal) => createFigures({ id, kind: 'exporter', signal, pipeline: undefined }));
+  const sources = new Set<ReceiverNode>();
+  const instance = definition.create({
+    id,
+    config,
+    signals,
+    log,
+    drop: dropInto(figures[0]),
+    serve: services.serve,
+    http: services.http,
+    resource: services.resource,
+    async collect(maxAge_ms: number) {
+      const waiting: Promise<void>[] = [];
+      for (const { collector } of sources) {
+        const collecting = collector?.collectFor(maxAge_ms);
+        if (collecting !== undefined) waiting.push(collecting);
+      }
+      if (waiting.length > 0) await Promise.all(waiting);
+    },
+  });
+  const pushes: Push[] = [];
+  const entries = new Map<Signal, Consumer>();
+  signals.forEach((signal, index) => {
+    if (definition.isPull) {
+      entries.set(signal, counted(instance as PullExporter, figures[index]));
+      return;
+    }
+    const push = createPush({
+      exporter: instance as PushExporter,
+      config: config as CommonPushConfig,
+      figures: figures[index],
+      log,
+    });
+    pushes.push(push);
+    entries.set(signal, push);
+  });
+  return {
+    kind: 'exporter',
+    id,
+    fingerprint,
+    figures,
+    log,
+    startupError: (config as { startup_error: NodeBase['startupError'] }).startup_error,
+    instance,
+    isPull: definition.isPull,
+    pushes,
+    entries,
+    sources,
+  };
+}
+
+function dropInto(figures: ComponentFigures): (reason: string, count: number) => void {
+  return (reason, count) => {
+    figures.dropped.set(reason, (figures.dropped.get(reason) ?? 0) + count);
+  };
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+}
