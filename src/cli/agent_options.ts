@@ -17,6 +17,5 @@ export const AGENT_OPTIONS: readonly AgentOption[] = [
   { name: 'log-format', value: 'format', about: 'auto, text, json or logfmt' },
   { name: 'shutdown-timeout', value: 'duration', about: 'how long it may take to hand over what it still holds' },
   { name: 'startup-timeout', value: 'duration', about: 'how long a component may take to start' },
-  { name: 'data-dir', value: 'dir', about: 'folder for what must outlive the agent' },
   { name: 'instance-id', value: 'id', about: 'the resource attribute service.instance.id' },
 ];

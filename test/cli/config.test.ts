@@ -36,7 +36,7 @@ async function sonde(files: Readonly<Record<string, string>>, ...args: string[])
 test('config show prints what is in effect, and where it came from', async () => {
   const { code, printed } = await sonde(
     { 'a.yaml': BASE },
-    ...['config', 'show', '-c', '@/a.yaml', '--origin', '--log-level', 'debug', '--set', 'receivers.load.timeout=2s'],
+    ...'config show -c @/a.yaml --origin --log-level debug --set receivers.load.timeout=2s'.split(' '),
   );
   expect(code).toBe(0);
   expect(printed).toContain('level: debug # argument --log-level\n');
@@ -158,7 +158,7 @@ test('validate finds files and folders that are not there', async () => {
   const config = BASE.replace('endpoint:', `${tls}, endpoint:`);
   const { code, printed } = await sonde(
     { 'a.yaml': config },
-    ...['validate', '@/a.yaml', '--root-path', '/no/such/root', '--json'],
+    ...'validate @/a.yaml --root-path /no/such/root --json'.split(' '),
   );
   expect(code).toBe(78);
   expect(JSON.parse(printed).problems.map(({ path }: { path: string }) => path)).toEqual([
