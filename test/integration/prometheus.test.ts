@@ -1,14 +1,8 @@
 /** The default configuration, scraped by a real Prometheus and read by promtool. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { checkMetrics, startPrometheus, startSonde, until, type Server } from './servers.ts';
 
-/** The default configuration, but for the port. */
-export const defaultConfig = readFileSync(join(import.meta.dirname, '../../configs/sonde.yaml'), 'utf8').replaceAll(
-  '127.0.0.1:9464',
-  '127.0.0.1:PORT',
-);
 const FORMATS = [
   'text/plain;version=0.0.4',
   'text/plain;version=1.0.0;escaping=allow-utf-8',
@@ -20,7 +14,7 @@ const FORMATS = [
 let sonde: Server;
 let prometheus: Server;
 beforeAll(async () => {
-  sonde = await startSonde(defaultConfig);
+  sonde = await startSonde('exporters: { prometheus: { endpoint: 127.0.0.1:PORT } }', { isOverlay: true });
   prometheus = await startPrometheus(sonde.url.replace('http://', ''));
 });
 afterAll(async () => {

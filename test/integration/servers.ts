@@ -65,10 +65,8 @@ export async function startServer({ command, args, files = {}, env, url, ready }
     },
   };
   try {
-    await until(`${command} answers at ${ready}`, async () => {
-      if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}:\n${output}`);
-      return (await fetch(ready)).ok;
-    });
+    await until(`${command} answers at ${ready}`, async () => child.exitCode !== null || (await fetch(ready)).ok);
+    if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}`);
   } catch (error) {
     await server.stop('SIGKILL');
     throw new Error(`${(error as Error).message}\n${output}`, { cause: error });
@@ -110,8 +108,11 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** The agent as users run it: the bundle. `config` may hold `PORT`, which becomes a free port. */
-export async function startSonde(config: string, options: { env?: NodeJS.ProcessEnv } = {}): Promise<Server> {
+/**
+ * The agent as users run it: the bundle. `config` may hold `PORT`, which becomes a free port; it overlays the default
+ * configuration where `isOverlay` says so.
+ */
+export async function startSonde(config: string, { isOverlay = false } = {}): Promise<Server> {
   const port = await freePort();
   const root = join(import.meta.dirname, '../..');
   return startServer({
@@ -120,11 +121,11 @@ export async function startSonde(config: string, options: { env?: NodeJS.Process
       '--max-semi-space-size=1',
       join(root, 'dist/sonde.cjs'),
       'run',
+      ...(isOverlay ? ['--config', join(root, 'configs/sonde.yaml')] : []),
       '--config',
       join(folder, 'sonde.yaml'),
     ],
     files: { 'sonde.yaml': config.replaceAll('PORT', String(port)) },
-    env: { ...options.env },
     url: `http://127.0.0.1:${port}`,
     ready: `http://127.0.0.1:${port}/metrics`,
   });
