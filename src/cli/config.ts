@@ -1,5 +1,6 @@
 /** `sonde config`: show, diff, schema, reference. */
 import { existsSync } from 'node:fs';
+import { formatProblems } from '../config/frames.ts';
 import { configSchema } from '../config/json_schema.ts';
 import { loadConfig, type LoadedConfig } from '../config/load.ts';
 import type { Registry } from '../config/registry.ts';
@@ -23,6 +24,7 @@ export async function show(
   return withoutProblems(terminal, () => {
     const loaded = loadSelection(options, env, registry);
     const { origin = false, redacted = false, format } = options;
+    terminal.complain(formatProblems(loaded.warnings, { color: terminal.hasErrorColor, severity: 'warning' }));
     terminal.print(showConfig(loaded, { origin, redacted, format }));
     return EXIT_CODES.ok;
   });

@@ -81,18 +81,27 @@ export async function run(selection: Selection, { terminal, env, lifetime, regis
   return EXIT_CODES.ok;
 }
 
+/**
+ * npm hands Ctrl+C on to a command that the terminal has told already, so one keystroke can arrive twice: what comes
+ * so soon after the first is no second wish.
+ */
+const SAME_WISH_MS = 500;
+
 /** Resolves with the first signal to stop; a second one ends the process at once. */
 function nextStop(lifetime: Lifetime): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
-  let isStopping = false;
+  let first_ms: number | undefined;
   for (const [signal, number] of [
     ['SIGTERM', 15],
     ['SIGINT', 2],
   ] as const) {
     lifetime.onSignal(signal, () => {
-      if (isStopping) lifetime.exit(128 + number);
-      isStopping = true;
-      resolve(signal);
+      if (first_ms === undefined) {
+        first_ms = performance.now();
+        resolve(signal);
+      } else if (performance.now() - first_ms >= SAME_WISH_MS) {
+        lifetime.exit(128 + number);
+      }
     });
   }
   return promise;

@@ -26,6 +26,7 @@ export interface Trial {
 
 const NOTHING = { series: 0, duration_ms: 0, values: [] };
 const LONGEST_START_MS = 5000;
+const LONGEST_COLLECTION_MS = 5000;
 /** Collections are this far apart, so that a rate has something to go by. */
 const PAUSE_MS = 100;
 
@@ -85,7 +86,7 @@ function buildReceiver(
         processors: [],
         exporters: ['catcher'],
       })),
-      collectionInterval_ms: LONGEST_START_MS,
+      collectionInterval_ms: LONGEST_COLLECTION_MS,
     },
     trialServices(host, log),
   );

@@ -79,10 +79,16 @@ test('run prints one line with the address, and stops when it is told to', async
 test.each([
   ['SIGTERM', 143],
   ['SIGINT', 130],
-] as const)('run ends at once with the second %s', async (signal, code) => {
+] as const)('run ends at once with a second %s, unless it is the echo of the first', async (signal, code) => {
   const agent = start(BASE);
   await expectUp(agent);
+  const now = vi.spyOn(performance, 'now').mockReturnValue(1_000_000);
+  onTestFinished(() => now.mockRestore());
   agent.lifetime.send(signal);
+  now.mockReturnValue(1_000_499);
+  agent.lifetime.send(signal);
+  expect(agent.lifetime.exits).toEqual([]);
+  now.mockReturnValue(1_000_500);
   agent.lifetime.send(signal);
   expect(agent.lifetime.exits).toEqual([code]);
 });
