@@ -7,7 +7,7 @@ import type { Registry } from '../config/registry.ts';
 import { referenceYaml } from '../config/reference.ts';
 import { diffConfig, formatDiff, showConfig } from '../config/show.ts';
 import { EXIT_CODES } from './exit_codes.ts';
-import type { Selection } from './program.ts';
+import type { Selection } from './command_options.ts';
 import { complainAbout, loadSelection, problemsOf } from './selection.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,16 +1,10 @@
 /** The commands of `sonde` and their options. What they do is loaded when one of them runs, so that help is quick. */
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { VERSION } from '../model/version.ts';
-import { AGENT_OPTIONS } from './agent_options.ts';
+import { addSelection, examples, type CommandLine, type Finish, type Selection } from './command_options.ts';
+import { addConfig } from './config_commands.ts';
 import { EXIT_CODES, EXIT_CODES_HELP } from './exit_codes.ts';
-import type { Lifetime } from './run.ts';
-import { painter, type Terminal } from './terminal.ts';
-
-export interface CommandLine {
-  readonly terminal: Terminal;
-  readonly env: NodeJS.ProcessEnv;
-  readonly lifetime: Lifetime;
-}
+import { painter } from './terminal.ts';
 
 /**
  * Does what the arguments say.
@@ -77,18 +71,6 @@ export function createProgram(commandLine: CommandLine, finish: (exitCode: numbe
 function pointToHelp(command: Command, name: string): void {
   command.showHelpAfterError(`Try "${name} --help".`);
   for (const below of command.commands) pointToHelp(below, `${name} ${below.name()}`);
-}
-
-/** How a command says with which exit code it ended. */
-type Finish = (exitCode: number) => void;
-
-/** Which configuration a command is about, as `--config`, `--env`, `--set` and the agent's own options say. */
-export interface Selection {
-  readonly config?: readonly string[];
-  readonly env?: string;
-  readonly set?: readonly string[];
-  /** The agent's own settings, by the camel-cased name of their options. */
-  readonly [agentOption: string]: unknown;
 }
 
 function addRun(program: Command, { terminal, env, lifetime }: CommandLine, finish: Finish): void {
@@ -212,119 +194,4 @@ function addDescribe(program: Command, { terminal }: CommandLine, finish: Finish
       const { registry } = await import('./registry.ts');
       finish(describe(name, options, { terminal, registry }));
     });
-}
-
-function addConfig(program: Command, { terminal, env }: CommandLine, finish: Finish): void {
-  const config = program
-    .command('config')
-    .summary('Show, compare and document configurations')
-    .description('Shows, compares and documents configurations.')
-    .helpCommand(false)
-    .addHelpText(
-      'after',
-      examples([
-        ['sonde config show --origin', 'The configuration in effect, and where each value came from'],
-        ['sonde config diff development production', 'What differs between two environments'],
-        ['sonde config schema > sonde.schema.json', 'For the completion of an editor'],
-      ]),
-    );
-
-  addSelection(
-    config
-      .command('show')
-      .summary('Print the configuration in effect')
-      .description('Prints the configuration in effect: merged, with every default. Secrets are never shown.'),
-  )
-    .option('--origin', 'say of each value where it came from')
-    .option('--redacted', 'hide also what environment variables and files brought, as to share it')
-    .addOption(new Option('--format <format>', 'how to print it').choices(['yaml', 'json']).default('yaml'))
-    .addHelpText(
-      'after',
-      examples([
-        ['sonde config show', 'What "sonde run" would use'],
-        ['sonde config show --env production --origin', 'With the place of each value'],
-        ['sonde config show --redacted --format json', 'To attach to an issue'],
-      ]),
-    )
-    .action(async (selection: Selection & { origin?: true; redacted?: true; format: 'yaml' | 'json' }) => {
-      const { show } = await import('./config.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await show(selection, { terminal, env, registry }));
-    });
-
-  config
-    .command('diff')
-    .summary('Compare two configurations')
-    .description(
-      'Compares what takes effect: a default that is written out is no difference. Exits with 1 if they differ.',
-    )
-    .argument('<a>', 'a file, or the name of an environment')
-    .argument('<b>', 'a file, or the name of an environment')
-    .option('-c, --config <file>', 'the files that environments overlay (repeatable)', collect)
-    .option('--origin', 'say where each value stands')
-    .option('--json', 'print the differences as JSON')
-    .addHelpText(
-      'after',
-      examples([
-        ['sonde config diff development production', 'Two environments'],
-        ['sonde config diff /etc/sonde/sonde.yaml new.yaml --origin', 'Two files'],
-      ]),
-    )
-    .action(async (a: string, b: string, options: { config?: readonly string[]; origin?: true; json?: true }) => {
-      const { diff } = await import('./config.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await diff(a, b, options, { terminal, env, registry }));
-    });
-
-  config
-    .command('schema')
-    .summary('Print the JSON Schema of the configuration')
-    .description('Prints the JSON Schema (draft 2020-12) of the configuration, for the completion of an editor.')
-    .addHelpText(
-      'after',
-      examples([
-        ['sonde config schema > sonde.schema.json', ''],
-        ['# yaml-language-server: $schema=./sonde.schema.json', 'First line of the configuration'],
-      ]),
-    )
-    .action(async () => {
-      const { schema } = await import('./config.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await schema({ terminal, registry }));
-    });
-
-  config
-    .command('reference')
-    .summary('Print every option with its default')
-    .description('Prints a configuration that holds every option there is, with what it does and its default.')
-    .addHelpText('after', examples([['sonde config reference | less', '']]))
-    .action(async () => {
-      const { reference } = await import('./config.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await reference({ terminal, registry }));
-    });
-}
-
-/** The options that say which configuration. */
-function addSelection(command: Command): Command {
-  command
-    .option('-c, --config <file>', 'configuration file; later ones overlay earlier ones (repeatable)', collect)
-    .option('-e, --env <name>', 'overlay NAME.yaml beside the configuration files, as development or production')
-    .option('--set <path=value>', 'set one option, as exporters.otlp.endpoint=http://host:4318 (repeatable)', collect);
-  for (const { name, value, about } of AGENT_OPTIONS) {
-    command.addOption(
-      new Option(`--${name} <${value}>`, about).helpGroup('Settings of the agent (agent: in the file):'),
-    );
-  }
-  return command;
-}
-
-function collect(value: string, before: readonly string[] = []): string[] {
-  return [...before, value];
-}
-
-function examples(rows: readonly (readonly [command: string, about: string])[]): string {
-  const width = Math.max(...rows.map(([command]) => command.length));
-  const lines = rows.map(([command, about]) => `  ${command.padEnd(width)}  ${about}`.trimEnd());
-  return `\nExamples:\n${lines.join('\n')}\n`;
 }

@@ -9,7 +9,7 @@ import { VERSION } from '../model/version.ts';
 import { createLog, type AdjustableLog, type LogEntry, type LogOptions } from '../telemetry/log.ts';
 import { announce, describeStart } from './banner.ts';
 import { EXIT_CODES } from './exit_codes.ts';
-import type { Selection } from './program.ts';
+import type { Selection } from './command_options.ts';
 import { complainAbout, count, loadSelection, problemsOf } from './selection.ts';
 import { hintForStart } from './start_hint.ts';
 import type { Terminal } from './terminal.ts';

@@ -4,7 +4,7 @@ import { loadConfig, type LoadedConfig } from '../config/load.ts';
 import type { Registry } from '../config/registry.ts';
 import { ConfigError, type ConfigProblem } from '../errors.ts';
 import { AGENT_OPTIONS } from './agent_options.ts';
-import type { Selection } from './program.ts';
+import type { Selection } from './command_options.ts';
 import type { Terminal } from './terminal.ts';
 
 /** @throws {ConfigError} with all that is wrong */

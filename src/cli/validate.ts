@@ -8,7 +8,7 @@ import { createHost } from '../procfs/host.ts';
 import { createLog } from '../telemetry/log.ts';
 import { checkEnvironment } from './environment.ts';
 import { EXIT_CODES } from './exit_codes.ts';
-import type { Selection } from './program.ts';
+import type { Selection } from './command_options.ts';
 import { count, loadSelection, problemsOf } from './selection.ts';
 import { renderTable } from './table.ts';
 import { painter, type Terminal } from './terminal.ts';
