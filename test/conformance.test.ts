@@ -72,6 +72,7 @@ function untouchable(platform: NodeJS.Platform): Host {
     resolve: (path) => path,
     read: refuse,
     readOnce: refuse,
+    open: refuse,
     readText: refuse,
     list: refuse,
     bootTime: refuse,

@@ -1,7 +1,8 @@
 /** Goes through all processes and counts them. */
 import type { Systeminformation } from 'systeminformation';
 import type { ComponentLog, Host } from '../../src/component.ts';
-import { Cursor } from '../../src/procfs/bytes.ts';
+import type { OpenFile } from '../../src/procfs/host.ts';
+import { parseProcessStat, type ProcessStat } from '../../src/procfs/process_stat.ts';
 import { attempt, isAbsent } from '../../src/procfs/source.ts';
 
 /** The states of semantic conventions. */
@@ -15,42 +16,68 @@ export interface Census {
   readonly threads: number;
 }
 
-/** What one process tells of itself. */
-export interface ProcessStat {
-  readonly pid: number;
-  /** One letter. */
-  readonly state: string;
-  readonly parent: number;
-  readonly session: number;
-  /** Flag PF_KTHREAD of include/linux/sched.h. */
-  readonly isKernelThread: boolean;
-  readonly threads: number;
+const SOURCE = '/proc/[pid]/stat';
+
+/**
+ * Files that are kept open at most: reading one again costs a third of opening it anew. Leaves room for everything else
+ * below the limit that Node.js raises to the hard one at start.
+ */
+const MOST_KEPT = 4096;
+
+export interface CensusTaker {
+  /** Undefined, and said once, if processes cannot be listed. */
+  take(): Census | undefined;
+  close(): void;
 }
 
-const SOURCE = '/proc/[pid]/stat';
-const CLOSING = 41;
-const PF_KTHREAD = 0x00200000;
+export function createCensusTaker(host: Host, log: ComponentLog, mostKept = MOST_KEPT): CensusTaker {
+  /** By pid. */
+  let kept = new Map<string, OpenFile>();
 
-/** Undefined, and said once, if processes cannot be listed. */
-export function takeCensus(host: Host, log: ComponentLog): Census | undefined {
-  const names = attempt(log, '/proc', () => host.list('/proc'));
-  if (names === undefined) return undefined;
-  const processes: ProcessStat[] = [];
-  let failure: unknown;
-  for (const name of names) {
-    const first = name.charCodeAt(0);
-    if (first < 49 || first > 57) continue;
-    try {
-      processes.push(parseProcessStat(host.readOnce(`/proc/${name}/stat`)));
-    } catch (error) {
-      // A process that ended since it was listed is no error.
-      if (!isAbsent(error)) failure ??= error;
-    }
+  function read(pid: string, file: OpenFile | undefined): ProcessStat {
+    if (file !== undefined) return parseProcessStat(file.read());
+    if (kept.size >= mostKept) return parseProcessStat(host.readOnce(`/proc/${pid}/stat`));
+    const opened = host.open(`/proc/${pid}/stat`);
+    kept.set(pid, opened);
+    return parseProcessStat(opened.read());
   }
-  attempt(log, SOURCE, () => {
-    if (failure !== undefined) throw failure;
-  });
-  return countProcesses(processes);
+
+  return {
+    take() {
+      const names = attempt(log, '/proc', () => host.list('/proc'));
+      if (names === undefined) return undefined;
+      const before = kept;
+      kept = new Map();
+      const processes: ProcessStat[] = [];
+      let failure: unknown;
+      for (const pid of names) {
+        const first = pid.charCodeAt(0);
+        if (first < 49 || first > 57) continue;
+        const file = before.get(pid);
+        if (file !== undefined) {
+          kept.set(pid, file);
+          before.delete(pid);
+        }
+        try {
+          processes.push(read(pid, file));
+        } catch (error) {
+          kept.get(pid)?.close();
+          kept.delete(pid);
+          // A process that ended since it was listed is no error; one that took over its pid is seen the next time.
+          if (!isAbsent(error)) failure ??= error;
+        }
+      }
+      for (const file of before.values()) file.close();
+      attempt(log, SOURCE, () => {
+        if (failure !== undefined) throw failure;
+      });
+      return countProcesses(processes);
+    },
+    close() {
+      for (const file of kept.values()) file.close();
+      kept.clear();
+    },
+  };
 }
 
 /**
@@ -86,31 +113,6 @@ function placeOf(state: string): number {
   if (state === 'R') return RUNNING;
   if (state === 'T' || state === 't') return STOPPED;
   return state === 'Z' || state === 'X' || state === 'x' ? DEFUNCT : SLEEPING;
-}
-
-/**
- * `1051 (bash) S 1050 1051 1051 0 -1 4194560 14369 1410865 0 479 5 8 3139 1513 20 0 1 0 2871 …`: pid, name, state,
- * parent, process group, session, …, flags (9th), …, threads (20th) (proc_pid_stat(5)). The name may hold anything,
- * `) ` too, so the last parenthesis ends it.
- * @throws {SyntaxError} a field is missing
- */
-export function parseProcessStat(file: Uint8Array): ProcessStat {
-  const cursor = new Cursor(file);
-  const pid = cursor.number();
-  cursor.position = file.lastIndexOf(CLOSING) + 1;
-  const state = cursor.field();
-  const parent = cursor.number();
-  cursor.skipFields(1);
-  const session = cursor.number();
-  cursor.skipFields(2);
-  const flags = cursor.number();
-  cursor.skipFields(10);
-  const threads = cursor.number();
-  if (Number.isNaN(pid + parent + session + flags + threads) || state.length !== 1) {
-    throw new SyntaxError(`Cannot parse ${SOURCE}: found ${cursor.quoteLine()}`);
-  }
-  // Flags are 32 bits without a sign.
-  return { pid, state, parent, session, isKernelThread: (flags & PF_KTHREAD) !== 0, threads };
 }
 
 /**

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { defineReceiver, type BatchObservableResult } from '../../src/component.ts';
 import { createSource } from '../../src/procfs/source.ts';
 import { parseKernelTotals } from '../../src/procfs/stat.ts';
-import { countListed, STATES, takeCensus } from './census.ts';
+import { countListed, STATES, createCensusTaker } from './census.ts';
 
 const STATE = 'process.state';
 
@@ -50,6 +50,7 @@ export default defineReceiver({
     const readTotals = createSource({ host, log }, '/proc/stat', parseKernelTotals);
     const needsTotals = isEnabled('created') || isEnabled('runnable') || isEnabled('blocked');
     const needsCensus = isEnabled('count') || isEnabled('orphans') || isEnabled('threads');
+    const censusTaker = createCensusTaker(host, log);
     const states = STATES.map((state) => ({ [STATE]: state }));
 
     function observeCounts(observer: BatchObservableResult, counts: readonly number[]): void {
@@ -73,13 +74,14 @@ export default defineReceiver({
           observer.observe(metrics.runnable, totals.runnable);
           observer.observe(metrics.blocked, totals.blocked);
         }
-        const census = needsCensus ? takeCensus(host, log) : undefined;
+        const census = needsCensus ? censusTaker.take() : undefined;
         if (census === undefined) return undefined;
         observeCounts(observer, census.states);
         observer.observe(metrics.orphans, census.orphans);
         observer.observe(metrics.threads, census.threads);
         return undefined;
       },
+      stop: () => censusTaker.close(),
     };
   },
 });

@@ -1,9 +1,11 @@
 /** What the agent's process takes: CPU, memory, threads, open files, and the heap within. */
 import type { Observable } from '@opentelemetry/api';
+import { statfsSync, statSync } from 'node:fs';
 import { getHeapSpaceStatistics } from 'node:v8';
 import type { BatchObservableResult, ComponentLog, Host, MetricDefinition } from '../../src/component.ts';
 import { NO_ATTRIBUTES, type Attributes } from '../../src/model/attributes.ts';
-import { attempt } from '../../src/procfs/source.ts';
+import { parseProcessStat } from '../../src/procfs/process_stat.ts';
+import { attempt, createSource } from '../../src/procfs/source.ts';
 
 const SPACE = ['v8js.heap.space.name'];
 
@@ -91,21 +93,39 @@ export function createProcess(
     }
   }
 
+  const readStat = createSource({ host, log }, '/proc/self/stat', parseProcessStat);
+  let pageSize: number | undefined;
+
+  function observeOwnFiles(observer: BatchObservableResult): void {
+    const stat = readStat();
+    if (stat === undefined) {
+      observer.observe(metrics.memoryUsage, process.memoryUsage.rss(), NO_ATTRIBUTES);
+    } else {
+      // The block size that procfs reports is the size of a page (simple_statfs in fs/libfs.c).
+      pageSize ??= statfsSync(host.resolve('/proc/self')).bsize;
+      observer.observe(metrics.memoryUsage, stat.residentPages * pageSize, NO_ATTRIBUTES);
+      observer.observe(metrics.threads, stat.threads, NO_ATTRIBUTES);
+    }
+    const files = attempt(log, '/proc/self/fd', () => countOpenFiles(host));
+    if (files !== undefined) observer.observe(metrics.fileDescriptors, files, NO_ATTRIBUTES);
+  }
+
   return {
     observe(observer: BatchObservableResult): void {
       const { user, system } = process.cpuUsage();
       observer.observe(metrics.cpuTime, user / 1e6, USER);
       observer.observe(metrics.cpuTime, system / 1e6, SYSTEM);
-      observer.observe(metrics.memoryUsage, process.memoryUsage.rss(), NO_ATTRIBUTES);
       observer.observe(metrics.uptime, process.uptime(), NO_ATTRIBUTES);
-      if (host.platform === 'linux') {
-        const threads = attempt(log, '/proc/self/task', () => host.list('/proc/self/task').length);
-        // One of them is the folder itself, open while it is listed.
-        const files = attempt(log, '/proc/self/fd', () => host.list('/proc/self/fd').length - 1);
-        observer.observe(metrics.threads, threads ?? NaN, NO_ATTRIBUTES);
-        observer.observe(metrics.fileDescriptors, files ?? NaN, NO_ATTRIBUTES);
-      }
+      if (host.platform === 'linux') observeOwnFiles(observer);
+      else observer.observe(metrics.memoryUsage, process.memoryUsage.rss(), NO_ATTRIBUTES);
       observeHeap(observer);
     },
   };
+}
+
+/** The folder's size is their number since Linux 6.2 (proc_readfd_count in fs/proc/fd.c); before, they are listed. */
+function countOpenFiles(host: Host): number {
+  const { size } = statSync(host.resolve('/proc/self/fd'));
+  // One of those listed is the folder itself, open meanwhile.
+  return size > 0 ? size : host.list('/proc/self/fd').length - 1;
 }

@@ -21,6 +21,12 @@ export interface Host {
    * @throws the system's error (ENOENT, ESRCH, EACCES, …)
    */
   readOnce(path: string): Uint8Array;
+  /**
+   * Opens a file to read it again and again. It stays that file: the stat of a process that ended answers ESRCH, even if
+   * its pid is another's by now.
+   * @throws the system's error (ENOENT, EACCES, EMFILE, …)
+   */
+  open(path: string): OpenFile;
   /** The content of a file that is read once or rarely. */
   readText(path: string): string;
   /** Names in a folder. */
@@ -32,6 +38,13 @@ export interface Host {
   /** The library that measures where there is no `/proc`; loaded at first use. */
   systeminformation(): Promise<typeof import('systeminformation')>;
   /** Closes what `read` kept open. */
+  close(): void;
+}
+
+/** A file that whoever opened it closes. */
+export interface OpenFile {
+  /** The whole content; valid until the host's next read. @throws the system's error */
+  read(): Uint8Array;
   close(): void;
 }
 
@@ -85,6 +98,10 @@ export function createHost({ rootPath = '/', platform = process.platform }: Host
       } finally {
         closeSync(fd);
       }
+    },
+    open(path) {
+      const fd = openSync(resolve(path), 'r');
+      return { read: () => readWhole(fd), close: () => closeSync(fd) };
     },
     readText: (path) => readFileSync(resolve(path), 'utf8'),
     list: (path) => readdirSync(resolve(path)),

@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { countListed, countProcesses, parseProcessStat, type ProcessStat } from '../../receivers/processes/census.ts';
+import { countListed, countProcesses, createCensusTaker } from '../../receivers/processes/census.ts';
 import processes from '../../receivers/processes/index.ts';
 import { key } from '../../src/procfs/bytes.ts';
+import { createHost, type Host } from '../../src/procfs/host.ts';
+import { parseProcessStat, type ProcessStat } from '../../src/procfs/process_stat.ts';
 import { collectReceiver, runReceiver, valuesOf } from '../support/collect.ts';
 import { testGoldens, testGoldensElsewhere } from '../support/golden.ts';
 import { createMachine } from '../support/machines.ts';
+import { createRecordedLog } from '../support/recorded_log.ts';
 
 testGoldens(processes);
 testGoldensElsewhere(processes);
@@ -20,6 +23,7 @@ const stat = (fields: Partial<ProcessStat>): ProcessStat => ({
   session: 1,
   isKernelThread: false,
   threads: 1,
+  residentPages: 0,
   ...fields,
 });
 
@@ -119,10 +123,10 @@ test('processes counts those it can read, and says once that one is denied', asy
     'proc/stat': 'processes 17\nctxt 1\n',
   });
   const run = await runReceiver(processes, { rootPath: machine.root });
-  const { readOnce } = run.host;
-  run.host.readOnce = (path) => {
+  const { open } = run.host;
+  run.host.open = (path) => {
     if (path === '/proc/5/stat') throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
-    return readOnce(path);
+    return open(path);
   };
   await run.collect();
   expect(valuesOf(await run.collect())).toMatchObject({
@@ -131,6 +135,41 @@ test('processes counts those it can read, and says once that one is denied', asy
   });
   expect(run.said).toEqual(['once /proc/[pid]/stat: Cannot read /proc/[pid]/stat: permission denied (EACCES)']);
   await run.stop();
+});
+
+test('processes keeps files open up to its limit, and takes a pid that is used again for the process it is now', () => {
+  const machine = createMachine({
+    'proc/1/stat': line(1, 'init', 'S', 0, 1),
+    'proc/5/stat': line(5, 'a', 'R', 1, 1),
+    'proc/6/stat': line(6, 'b', 'S', 1, 1),
+  });
+  const host = createHost({ rootPath: machine.root });
+  const opened: string[] = [];
+  const ended = new Set<string>();
+  const watched: Host = {
+    ...host,
+    open(path) {
+      opened.push(path);
+      const file = host.open(path);
+      const read = () => {
+        // What the kernel answers of a process that has ended, whoever has its pid now.
+        if (ended.has(path)) throw Object.assign(new Error('ESRCH'), { code: 'ESRCH' });
+        return file.read();
+      };
+      return { read, close: () => file.close() };
+    },
+  };
+  const taker = createCensusTaker(watched, createRecordedLog(), 2);
+  expect(taker.take()?.states).toEqual([1, 2, 0, 0]);
+  expect(taker.take()?.states).toEqual([1, 2, 0, 0]);
+  expect(opened).toEqual(['/proc/1/stat', '/proc/5/stat']);
+  ended.add('/proc/5/stat');
+  expect(taker.take()?.states).toEqual([0, 2, 0, 0]);
+  ended.clear();
+  machine.write('proc/5/stat', line(5, 'another', 'T', 1, 1));
+  expect(taker.take()?.states).toEqual([0, 2, 1, 0]);
+  taker.close();
+  host.close();
 });
 
 test('processes does not go through processes for totals alone', async () => {

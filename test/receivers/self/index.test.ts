@@ -102,16 +102,19 @@ describe('self', () => {
   });
 
   test('self goes without threads and open files where they cannot be told', async () => {
-    const list = (): never => {
+    const refuse = (): never => {
       throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
     };
-    const run = await runReceiver(self, { host: { list } });
+    const run = await runReceiver(self, { host: { read: refuse, resolve: refuse } });
     const names = (await run.collect())[0].series.map(({ metric }) => metric.name);
     await run.stop();
     expect(names).not.toContain('process.thread.count');
     expect(names).toContain('process.memory.usage');
     expect(run.said).toHaveLength(2);
-    const elsewhere = await runReceiver(self, { platform: 'darwin', host: { list, bootTime: () => 0n } });
+    const elsewhere = await runReceiver(self, {
+      platform: 'darwin',
+      host: { read: refuse, resolve: refuse, bootTime: () => 0n },
+    });
     await elsewhere.collect();
     await elsewhere.stop();
     expect(elsewhere.said).toEqual([]);
