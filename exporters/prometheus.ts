@@ -75,9 +75,9 @@ export default definePullExporter({
     max_pushed_series: option(count(), 'Most series kept of what is pushed; further ones are dropped.', 100_000),
     max_concurrent_scrapes: option(count(), 'Scrapes under way at once; further ones are answered with 503.', 40),
     compression: option(
-      v.picklist(['auto', 'always', 'never']),
-      'Whether answers are compressed for scrapers that can read it: auto leaves it for scrapers on this machine, where it saves nothing.',
-      'auto',
+      v.picklist(['always', 'remote', 'never']),
+      'Whether answers are compressed for scrapers that can read it: always; remote leaves it for those on this machine, where it saves nothing; or never.',
+      'always',
     ),
   }),
   create(ctx) {
@@ -230,8 +230,8 @@ async function withinTime(work: Promise<void>, limit_ms: number): Promise<boolea
   }
 }
 
-function contentEncoding(request: IncomingMessage, compression: 'auto' | 'always' | 'never'): ContentEncoding {
-  if (compression === 'never' || (compression === 'auto' && isLocal(request.socket.remoteAddress))) return 'identity';
+function contentEncoding(request: IncomingMessage, compression: 'always' | 'remote' | 'never'): ContentEncoding {
+  if (compression === 'never' || (compression === 'remote' && isLocal(request.socket.remoteAddress))) return 'identity';
   return negotiateEncoding(request.headers['accept-encoding'] as string | undefined);
 }
 
