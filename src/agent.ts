@@ -8,6 +8,7 @@ import { createStatusPage } from './api/status_page.ts';
 import type { AgentFigures, Host, Serve } from './component.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { createHttpSender } from './delivery/http_sender.ts';
+import { messageOf } from './errors.ts';
 import { buildGraph, type Graph, type GraphConfig } from './graph.ts';
 import type { GraphNode, ReceiverNode, Services } from './nodes.ts';
 import type { Resource } from './model/batch.ts';
@@ -325,8 +326,4 @@ async function withinTime(work: Promise<void> | void, limit_ms: number, what: st
   } finally {
     cancel();
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

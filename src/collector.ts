@@ -1,5 +1,6 @@
 /** Runs the collections of one receiver: on the clock and on demand, within a time limit, one at a time. */
 import type { ComponentFigures, ComponentLog, Consumer } from './component.ts';
+import { messageOf } from './errors.ts';
 import type { MetricBatch } from './model/batch.ts';
 import type { CollectResult, ObservableMeter } from './otel/meter.ts';
 import type { Clock } from './scheduler.ts';
@@ -145,11 +146,6 @@ export function createCollector(options: CollectorOptions): Collector {
 type Readings = readonly CollectResult[];
 
 function reportFailure(log: ComponentLog, error: unknown): void {
-  log.once('failure', `Cannot collect: ${messageOf(error)}`, {
-    ...(error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {}),
-  });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const fields = error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};
+  log.once('failure', `Cannot collect: ${messageOf(error)}`, fields);
 }

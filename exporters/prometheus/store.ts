@@ -1,6 +1,11 @@
 /** The latest value of every series that a scrape answers with. */
-import { NO_RECORDED_VALUE, type Exemplar, type MetricBatch, type Series } from '../../src/model/batch.ts';
-import type { DistributionPoint } from '../../src/model/batch.ts';
+import {
+  NO_RECORDED_VALUE,
+  type DistributionPoint,
+  type Exemplar,
+  type MetricBatch,
+  type Series,
+} from '../../src/model/batch.ts';
 
 /** Series with their latest values. As long as they stay the same series, `series` is the very same array. */
 export interface Source {

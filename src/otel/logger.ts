@@ -28,7 +28,7 @@ export function createLoggerProvider(resource: Resource, version: string): Logge
   return {
     logger(name, next, onRefused = () => {}) {
       const scope: Scope = { name, version, attributes: {}, schemaUrl: SCHEMA_URL };
-      let waiting: LogRecord[] = [];
+      const waiting: LogRecord[] = [];
       /** One batch after the other: the order of records is kept, and a slow pipeline makes the batches larger. */
       let handingOver: Promise<void> | undefined;
 

@@ -232,7 +232,7 @@ describe('close', () => {
 
   test('may be called twice', async () => {
     const { close } = await listen();
-    await Promise.all([close(), close()]);
+    expect(await Promise.all([close(), close()])).toEqual([undefined, undefined]);
   });
 });
 
