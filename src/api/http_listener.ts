@@ -22,6 +22,8 @@ export type Page = (
 
 export interface HttpListenerOptions {
   readonly page: Page;
+  /** Answers `/-/reload` beside the page. */
+  readonly reload?: Handler | undefined;
   readonly log: {
     warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
     error(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -44,6 +46,7 @@ export interface HttpListener {
   close(): Promise<void>;
 }
 
+const RELOAD_PATH = '/-/reload';
 const MAX_CONNECTIONS = 256;
 const MAX_HEADERS = 100;
 const MAX_HEADER_BYTES = 16_384;
@@ -57,7 +60,7 @@ const KEEP_ALIVE_MS = 90_000;
 /** @throws if it cannot listen there, with what to change */
 export async function openListener(options: ServeOptions, environment: HttpListenerOptions): Promise<HttpListener> {
   const { endpoint, tls } = options;
-  const { page, log, closeTimeout_ms = 5000, tlsReload_ms = 10_000 } = environment;
+  const { page, reload, log, closeTimeout_ms = 5000, tlsReload_ms = 10_000 } = environment;
   const { host, port } = parseEndpoint(endpoint);
   const isLocal = isLoopback(endpoint);
   if (!isLocal && tls === undefined && options.insecure !== true) {
@@ -111,6 +114,7 @@ export async function openListener(options: ServeOptions, environment: HttpListe
     const path = (request.url ?? '/').split('?', 1)[0]!;
     const handler = routes.get(path);
     if (handler !== undefined) await handler(request, response);
+    else if (path === RELOAD_PATH && listener.hasPage && reload !== undefined) await reload(request, response);
     else if (path === '/' && listener.hasPage) await page(request, response, [...routes.keys()]);
     else
       plain(
