@@ -124,6 +124,7 @@ export default definePullExporter({
     }
 
     async function scrape(request: IncomingMessage, response: ServerResponse): Promise<void> {
+      const began_ms = performance.now();
       const inTime = await withinTime(ctx.collect(config.max_age), timeLimit_ms(request));
       if (inTime) log.over('late', 'Receivers collect in time for the scrapes again');
       else log.once('late', 'Cannot wait for all receivers: the scrape’s time is nearly up; it gets what is there');
@@ -148,6 +149,8 @@ export default definePullExporter({
         Vary: 'Accept, Accept-Encoding',
       });
       response.end(request.method === 'HEAD' ? undefined : body.bytes);
+      const points = sources.reduce((sum, { series }) => sum + series.length, 0);
+      ctx.answered(points, (performance.now() - began_ms) / 1000);
     }
 
     async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

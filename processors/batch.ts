@@ -15,8 +15,9 @@ export default defineProcessor({
   about:
     'Merges batches until there are enough items or the time is over, and hands them on as one. Whoever hands over a ' +
     'batch waits until the merged one was taken, so a refusal reaches the sender; it then tries the whole batch again. ' +
-    'Collections for a scrape pass at once and alone.',
+    'It works behind the other processors of its pipeline, wherever it is listed, and pull exporters do not wait for it.',
   signals: ['metrics', 'logs', 'traces'],
+  isBatching: true,
   config: v.strictObject({
     send_batch_size: option(
       itemCount,
@@ -62,7 +63,6 @@ export default defineProcessor({
 
     return {
       consume(batch) {
-        if (batch.signal === 'metrics' && batch.collection?.onDemand === true) return next.consume(batch);
         // Encoded batches are merged without decoding, so they are kept apart from those in columns.
         const key = batch.otlp === undefined ? batch.signal : `${batch.signal} encoded`;
         const lot = lotOf(key);

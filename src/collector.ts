@@ -24,6 +24,10 @@ export interface Collector {
   tick(now_ms: number): Promise<void>;
   /** Collects for pull exporters, unless values are younger than `maxAge_ms`. Calls at the same time share one. */
   collectFor(maxAge_ms: number): Promise<void> | undefined;
+  /** Has the next one who asks collect, however young the values are: whoever it is may not have had them. */
+  outdate(): void;
+  /** Collects no more; resolves when what was under way is handed over. */
+  stop(): Promise<void>;
 }
 
 export function createCollector(options: CollectorOptions): Collector {
@@ -33,6 +37,8 @@ export function createCollector(options: CollectorOptions): Collector {
   /** A reading that waits for something; sources that answer at once never get here. */
   let reading: Promise<unknown> | undefined;
   let demanded: Promise<void> | undefined;
+  let isStopped = false;
+  const underWay = new Set<Promise<void>>();
   /** By the monotonic clock, so that a jump of the wall clock makes nothing look fresh or stale. */
   let collectedAt_ms = -Infinity;
 
@@ -106,7 +112,11 @@ export function createCollector(options: CollectorOptions): Collector {
   function collect(now_ms: number, onDemand: boolean): void | Promise<void> {
     const target = onDemand ? options.onDemand : options.next;
     const readings = read(now_ms, onDemand);
-    return readings instanceof Promise ? readings.then((done) => handOver(done, target)) : handOver(readings, target);
+    const done =
+      readings instanceof Promise ? readings.then((all) => handOver(all, target)) : handOver(readings, target);
+    if (done === undefined) return undefined;
+    underWay.add(done);
+    return done.finally(() => underWay.delete(done));
   }
 
   /** `work`, or undefined when the time is over first. */
@@ -119,6 +129,7 @@ export function createCollector(options: CollectorOptions): Collector {
 
   return {
     async tick(now_ms) {
+      if (isStopped) return;
       if (isTicking || reading !== undefined) {
         figures.skipped++;
         return;
@@ -131,7 +142,7 @@ export function createCollector(options: CollectorOptions): Collector {
       }
     },
     collectFor(maxAge_ms) {
-      if (isFresh(maxAge_ms)) return undefined;
+      if (isStopped || isFresh(maxAge_ms)) return undefined;
       if (demanded === undefined) {
         const collecting = collect(clock.now(), true);
         if (collecting === undefined) return undefined;
@@ -139,6 +150,13 @@ export function createCollector(options: CollectorOptions): Collector {
       }
       // A scrape is not kept waiting by one slow source: it gets what that source gave before.
       return within(timeout_ms, demanded);
+    },
+    outdate() {
+      collectedAt_ms = -Infinity;
+    },
+    async stop() {
+      isStopped = true;
+      await Promise.allSettled(underWay);
     },
   };
 }

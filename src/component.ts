@@ -37,7 +37,10 @@ interface Context<C> {
   readonly id: string;
   readonly config: C;
   readonly log: ComponentLog;
-  /** Counts items that leave the pipeline here, by reason, as `filtered` or `cardinality_limit`. */
+  /**
+   * Counts items that leave the pipeline here, by reason, as `filtered` or `cardinality_limit`. An exporter of several
+   * signals calls it while it encodes or consumes: it counts for the signal of that batch, else for the first.
+   */
   drop(reason: string, count: number): void;
 }
 
@@ -221,6 +224,11 @@ export interface ProcessorDefinition<E extends Entries = Entries> {
    * scrape with what the clock collected.
    */
   readonly isStateful: boolean;
+  /**
+   * Changes nothing but how much travels at once. It works behind the other processors of its pipeline, and pull
+   * exporters, which want each collection as the whole that it is, are joined before it.
+   */
+  readonly isBatching: boolean;
   readonly permissions: readonly Permission[];
   create(context: ProcessorContext<Config<E>>): Processor;
 }
@@ -239,12 +247,14 @@ export function defineProcessor<E extends Entries>(definition: {
   readonly signals: readonly Signal[];
   readonly config: v.StrictObjectSchema<E, undefined>;
   readonly isStateful?: boolean;
+  readonly isBatching?: boolean;
   readonly permissions?: readonly Permission[];
   create(context: ProcessorContext<Config<E & typeof processorOptions>>): Processor;
 }): ProcessorDefinition<E & typeof processorOptions> {
   return {
     kind: 'processor',
     isStateful: false,
+    isBatching: false,
     permissions: [],
     ...definition,
     config: v.strictObject({ ...definition.config.entries, ...processorOptions }),
@@ -280,6 +290,8 @@ export interface ExporterContext<C> extends Context<C> {
    * resolves when those batches were consumed. Calls at the same time share one collection.
    */
   collect(maxAge_ms: number): Promise<void>;
+  /** For pull exporters: counts an answer, with the points in it and the seconds that it took. */
+  answered(count: number, duration_s: number): void;
 }
 
 /** Sends what it is given. Queue, retry, time-out and counting are the pipeline's. */
@@ -472,7 +484,7 @@ export interface ComponentFigures {
   sent: number;
   failed: number;
   readonly dropped: Map<string, number>;
-  /** Seconds spent, and how often: collections, requests. */
+  /** Seconds spent, and how often: collections, requests, answers to scrapes. */
   duration_s: number;
   operations: number;
   /** Items and bytes that wait. */

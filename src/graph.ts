@@ -9,7 +9,7 @@ import type {
   Consumer,
   PipelineFigures,
 } from './component.ts';
-import type { Signal } from './model/batch.ts';
+import type { MetricBatch, Signal } from './model/batch.ts';
 import {
   createExporter,
   createProcessor,
@@ -20,7 +20,7 @@ import {
   type ReceiverNode,
   type Services,
 } from './nodes.ts';
-import { fanOut, together, type Branch } from './pipeline.ts';
+import { fanOut, labelled, together } from './pipeline.ts';
 
 export interface ConfiguredPipeline {
   /** `metrics` or `metrics/name`. */
@@ -67,7 +67,7 @@ export function buildGraph(config: GraphConfig, services: Services, before?: Gra
     );
   }
   for (const pipeline of config.pipelines) {
-    for (const id of pipeline.processors) {
+    for (const id of inOrder(pipeline, config.processors)) {
       const configured = config.processors.get(id)!;
       const key = `${pipeline.name} ${id}`;
       const fingerprint = JSON.stringify([configured.raw]);
@@ -102,10 +102,19 @@ export function buildGraph(config: GraphConfig, services: Services, before?: Gra
       for (const pipeline of config.pipelines) {
         entries.set(pipeline.name, connectPipeline(pipeline, { receivers, processors, exporters }));
       }
-      for (const receiver of receivers.values())
+      for (const receiver of receivers.values()) {
         connectReceiver(receiver, config.pipelines, entries, { processors, exporters });
+        // A pull exporter that is new here has had none of the values, however young they are.
+        receiver.collector?.outdate();
+      }
     },
   };
+}
+
+/** The processors of a pipeline as they work: those that only batch behind the others. */
+function inOrder(pipeline: ConfiguredPipeline, configured: GraphConfig['processors']): string[] {
+  const isBatching = (id: string): boolean => configured.get(id)!.definition.isBatching;
+  return [...pipeline.processors.filter((id) => !isBatching(id)), ...pipeline.processors.filter(isBatching)];
 }
 
 /** Joins a pipeline from its back to its front, and returns its front. */
@@ -113,19 +122,52 @@ function connectPipeline(
   pipeline: ConfiguredPipeline,
   { receivers, processors, exporters }: Pick<Graph, 'receivers' | 'processors' | 'exporters'>,
 ): Consumer {
-  const branches = pipeline.exporters.map((id): Branch => {
-    const exporter = exporters.get(id)!;
-    for (const receiver of pipeline.receivers) exporter.sources.add(receivers.get(receiver)!);
-    return { consumer: exporter.entries.get(pipeline.signal)!, isPull: exporter.isPull };
-  });
-  let next = fanOut(branches);
-  for (const id of pipeline.processors.toReversed()) {
-    const processor = processors.get(`${pipeline.name} ${id}`)!;
-    processor.outlet.target = next;
-    next = processor.entry;
-  }
-  return next;
+  const ownProcessors = pipeline.processors.map((id) => processors.get(`${pipeline.name} ${id}`)!);
+  const ownExporters = pipeline.exporters.map((id) => exporters.get(id)!);
+  for (const { sources } of ownExporters) for (const id of pipeline.receivers) sources.add(receivers.get(id)!);
+  const through = (chain: readonly ProcessorNode[], end: Consumer): Consumer =>
+    chain.reduceRight((next, processor) => {
+      processor.outlet.target = next;
+      return processor.entry;
+    }, end);
+
+  const entryOf = ({ entries }: ExporterNode): Consumer => entries.get(pipeline.signal)!;
+  const pushers = ownExporters.filter(({ isPull }) => !isPull).map(entryOf);
+  const pullers = ownExporters.filter(({ isPull }) => isPull).map((node) => labelled(entryOf(node), pipeline.name));
+  const batching = ownProcessors.filter(({ isBatching }) => isBatching);
+  const toPush = through(batching, together(pushers));
+  const fork = fanOut([
+    ...(pushers.length === 0 ? [] : [{ consumer: toPush, isPull: false }]),
+    ...pullers.map((consumer) => ({ consumer, isPull: true })),
+  ]);
+  return through(
+    ownProcessors.filter(({ isBatching }) => !isBatching),
+    fork,
+  );
 }
+
+/**
+ * Tells the pull exporters that stay what no longer reaches them, so that it is gone at the next scrape: a receiver that
+ * is no more will not say that its series have ended.
+ */
+export function endCollections(before: Graph, after: Graph): void {
+  for (const pipeline of before.pipelines) {
+    if (pipeline.signal !== 'metrics') continue;
+    const now = after.pipelines.find(({ name }) => name === pipeline.name);
+    for (const id of pipeline.exporters) {
+      const exporter = after.exporters.get(id);
+      if (exporter === undefined || !exporter.isPull || exporter !== before.exporters.get(id)) continue;
+      const staying = now?.exporters.includes(id) === true ? now.receivers : [];
+      for (const receiver of pipeline.receivers) {
+        if (staying.includes(receiver)) continue;
+        const collection = { receiver, pipeline: pipeline.name, onDemand: false };
+        void exporter.entries.get('metrics')!.consume({ ...NOTHING, collection });
+      }
+    }
+  }
+}
+
+const NOTHING: MetricBatch = { signal: 'metrics', count: 0, series: [], values: new Float64Array(0), time: 0n };
 
 function connectReceiver(
   receiver: ReceiverNode,
@@ -134,7 +176,7 @@ function connectReceiver(
   { processors, exporters }: Pick<Graph, 'processors' | 'exporters'>,
 ): void {
   const mine = pipelines.filter((pipeline) => pipeline.receivers.includes(receiver.id));
-  for (const signal of ['metrics', 'logs', 'traces'] as const) {
+  for (const signal of SIGNALS) {
     receiver.outlets[signal].target = joined(
       mine.filter((pipeline) => pipeline.signal === signal),
       entries,
@@ -157,16 +199,21 @@ function joined(
   return targets.length === 0 ? undefined : together(targets);
 }
 
-/** The signals that each component is used for: `receiver cpu` → metrics. */
+/** The signals that each component is used for, in one order whatever that of the pipelines: `receiver cpu` → metrics. */
 function usedSignals(pipelines: readonly ConfiguredPipeline[]): Map<string, Signal[]> {
   const used = new Map<string, Signal[]>();
   const note = (key: string, signal: Signal): void => {
     const signals = used.get(key) ?? [];
     if (!signals.includes(signal)) used.set(key, [...signals, signal]);
   };
-  for (const { signal, receivers, exporters } of pipelines) {
-    for (const id of receivers) note(`receiver ${id}`, signal);
-    for (const id of exporters) note(`exporter ${id}`, signal);
+  for (const each of SIGNALS) {
+    for (const { signal, receivers, exporters } of pipelines) {
+      if (signal !== each) continue;
+      for (const id of receivers) note(`receiver ${id}`, signal);
+      for (const id of exporters) note(`exporter ${id}`, signal);
+    }
   }
   return used;
 }
+
+const SIGNALS: readonly Signal[] = ['metrics', 'logs', 'traces'];

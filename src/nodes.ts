@@ -21,6 +21,7 @@ import type {
 import { createCollector, type Collector } from './collector.ts';
 import { createPush, type Push } from './delivery/push.ts';
 import type { Resource, Signal } from './model/batch.ts';
+import { RetryableError } from './errors.ts';
 import { SCHEMA_URL } from './model/semconv.ts';
 import { ObservableMeter } from './otel/meter.ts';
 import { counted, counting, createFigures, Outlet } from './pipeline.ts';
@@ -82,6 +83,9 @@ export interface ProcessorNode extends NodeBase {
   readonly entry: Consumer;
   readonly outlet: Outlet;
   readonly isStateful: boolean;
+  readonly isBatching: boolean;
+  /** From now on everything goes past it: it could not start, and may be missing. */
+  leaveOut(): void;
 }
 
 export interface ExporterNode extends NodeBase {
@@ -93,6 +97,8 @@ export interface ExporterNode extends NodeBase {
   readonly entries: ReadonlyMap<Signal, Consumer>;
   /** Receivers behind the pipelines that it stands in. */
   readonly sources: Set<ReceiverNode>;
+  /** From now on nothing goes into it: it could not start, and may be missing. */
+  leaveOut(): void;
 }
 
 const LONGEST_COLLECTION_MS = 10_000;
@@ -192,14 +198,17 @@ export function createProcessor(
   const log = services.log.forComponent(`${pipeline.name}/${id}`);
   const figures = createFigures({ id, kind: 'processor', signal: pipeline.signal, pipeline: pipeline.name });
   const outlet = new Outlet();
-  const instance = definition.create({
-    id,
-    config,
-    host: services.host,
-    log,
-    drop: dropInto(figures),
-    next: counting(outlet, figures),
-  });
+  const next = counting(outlet, figures);
+  const instance = definition.create({ id, config, host: services.host, log, drop: dropInto(figures), next });
+  let isLeftOut = false;
+  const guarded: Consumer = {
+    consume(batch) {
+      if (isLeftOut) return next.consume(batch);
+      // Past it goes nothing that it might have had to take something out of.
+      if (figures.state === 'failed') throw new RetryableError(`Cannot take a batch: ${id} has not started yet`);
+      return instance.consume(batch);
+    },
+  };
   return {
     kind: 'processor',
     id,
@@ -208,9 +217,13 @@ export function createProcessor(
     log,
     startupError: (config as { startup_error: NodeBase['startupError'] }).startup_error,
     instance,
-    entry: counted(instance, figures),
+    entry: counted(guarded, figures),
     outlet,
     isStateful: definition.isStateful,
+    isBatching: definition.isBatching,
+    leaveOut() {
+      isLeftOut = true;
+    },
   };
 }
 
@@ -223,39 +236,65 @@ export function createExporter(
   const log = services.log.forComponent(id);
   const figures = signals.map((signal) => createFigures({ id, kind: 'exporter', signal, pipeline: undefined }));
   const sources = new Set<ReceiverNode>();
+  /** Of the signal that is being encoded or consumed. */
+  let current = figures[0];
+  const within = <T>(own: ComponentFigures, work: () => T): T => {
+    current = own;
+    try {
+      return work();
+    } finally {
+      current = figures[0];
+    }
+  };
   const instance = definition.create({
     id,
     config,
     signals,
     log,
-    drop: dropInto(figures[0]),
+    drop: (reason, count) => dropInto(current)(reason, count),
     serve: services.serve,
     http: services.http,
     resource: services.resource,
     async collect(maxAge_ms: number) {
       const waiting: Promise<void>[] = [];
-      for (const { collector } of sources) {
+      for (const { collector, figures: of } of sources) {
+        // One that has not started cannot be asked yet.
+        if (of[0].state !== 'running') continue;
         const collecting = collector?.collectFor(maxAge_ms);
         if (collecting !== undefined) waiting.push(collecting);
       }
       if (waiting.length > 0) await Promise.all(waiting);
     },
+    answered(count, duration_s) {
+      figures[0].sent += count;
+      figures[0].operations++;
+      figures[0].duration_s += duration_s;
+    },
   });
   const pushes: Push[] = [];
-  const entries = new Map<Signal, Consumer>();
-  signals.forEach((signal, index) => {
+  const entries = new Map<Signal, Outlet>();
+  const consumerOf = (own: ComponentFigures): Consumer => {
     if (definition.isPull) {
-      entries.set(signal, counted(instance as PullExporter, figures[index]));
-      return;
+      return counted({ consume: (batch) => within(own, () => (instance as PullExporter).consume(batch)) }, own);
     }
+    const { encode, send, split } = instance as PushExporter;
     const push = createPush({
-      exporter: instance as PushExporter,
+      exporter: {
+        encode: (batch) => within(own, () => encode.call(instance, batch)),
+        send: send.bind(instance),
+        ...(split !== undefined && { split: split.bind(instance) }),
+      },
       config: config as CommonPushConfig,
-      figures: figures[index],
+      figures: own,
       log,
     });
     pushes.push(push);
-    entries.set(signal, push);
+    return push;
+  };
+  signals.forEach((signal, index) => {
+    const entry = new Outlet();
+    entry.target = consumerOf(figures[index]);
+    entries.set(signal, entry);
   });
   return {
     kind: 'exporter',
@@ -269,6 +308,9 @@ export function createExporter(
     pushes,
     entries,
     sources,
+    leaveOut() {
+      for (const entry of entries.values()) entry.target = undefined;
+    },
   };
 }
 

@@ -11,33 +11,59 @@ export class Outlet implements Consumer {
   }
 }
 
-/** Counts what passes into `consumer`: accepted, or refused if it throws. */
+/**
+ * Counts what passes into `consumer`: accepted, or refused if it throws. Of a batch that is refused what the consumer
+ * had dropped of it already counts as accepted, so that accepted = sent + dropped holds for processors.
+ */
 export function counted(consumer: Consumer, figures: ComponentFigures): Consumer {
   return {
     consume(batch) {
+      const droppedBefore = sum(figures.dropped);
       const accept = (): void => void (figures.accepted += batch.count);
+      let dropped = 0;
       const refuse = (error: unknown): never => {
-        figures.refused += batch.count;
+        figures.accepted += dropped;
+        figures.refused += batch.count - dropped;
         throw error;
       };
       let pending: Promise<void> | void;
       try {
         pending = consumer.consume(batch);
       } catch (error) {
+        dropped = sum(figures.dropped) - droppedBefore;
         return refuse(error);
       }
       // Most consumers take a batch at once; a promise for nothing would be most of the cost.
-      return pending === undefined ? accept() : pending.then(accept, refuse);
+      if (pending === undefined) return accept();
+      dropped = sum(figures.dropped) - droppedBefore;
+      return pending.then(accept, refuse);
     },
   };
 }
 
-/** Counts what a component hands on. */
+function sum(counts: ReadonlyMap<string, number>): number {
+  let total = 0;
+  for (const count of counts.values()) total += count;
+  return total;
+}
+
+/** Counts what a component hands on and what follows takes. */
 export function counting(outlet: Consumer, figures: ComponentFigures): Consumer {
   return {
     consume(batch) {
-      figures.sent += batch.count;
-      return outlet.consume(batch);
+      const count = (): void => void (figures.sent += batch.count);
+      const pending = outlet.consume(batch);
+      return pending === undefined ? count() : pending.then(count);
+    },
+  };
+}
+
+/** What a pull exporter is handed by one pipeline: its collections say by which they came. */
+export function labelled(consumer: Consumer, pipeline: string): Consumer {
+  return {
+    consume(batch) {
+      if (batch.signal !== 'metrics' || batch.collection === undefined) return consumer.consume(batch);
+      return consumer.consume({ ...batch, collection: { ...batch.collection, pipeline } });
     },
   };
 }

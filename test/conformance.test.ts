@@ -134,6 +134,7 @@ function createExporter(definition: (typeof exporters)[number], signal = definit
     http: () => ({ post: () => Promise.reject(new Error('create sends')), close() {} }),
     resource: { attributes: {}, schemaUrl: '' },
     collect: () => Promise.reject(new Error('create collects')),
+    answered: () => undefined,
   });
   return exporter;
 }

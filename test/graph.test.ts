@@ -10,7 +10,7 @@ import {
   type AnyReceiverDefinition,
 } from '../src/component.ts';
 import { option } from '../src/config/options.ts';
-import { buildGraph, type ConfiguredPipeline, type GraphConfig } from '../src/graph.ts';
+import { buildGraph, type ConfiguredPipeline, type Graph, type GraphConfig } from '../src/graph.ts';
 import type { Configured, Services } from '../src/nodes.ts';
 import type { MetricBatch } from '../src/model/batch.ts';
 import { createLoggerProvider } from '../src/otel/logger.ts';
@@ -109,6 +109,11 @@ const services: Services = {
 
 const plain = { name: 'metrics', receivers: ['counter'], processors: ['passing'], exporters: ['pull', 'push'] };
 
+/** Only receivers that run are asked. */
+function run(graph: Graph): void {
+  for (const { figures } of graph.receivers.values()) figures[0].state = 'running';
+}
+
 test('buildGraph joins receivers, processors and exporters, and counts at each', async () => {
   pulled.length = 0;
   const graph = buildGraph(configOf([plain]), services);
@@ -120,12 +125,17 @@ test('buildGraph joins receivers, processors and exporters, and counts at each',
   expect(graph.exporters.get('push')!.figures[0]).toMatchObject({ accepted: 1, queued: 1 });
 });
 
-test('A scrape reaches pull exporters through the pipeline, and no queue', async () => {
+test('A scrape has receivers that run collect, for pull exporters alone, and names the pipeline', async () => {
   pulled.length = 0;
   const graph = buildGraph(configOf([plain]), services);
   graph.connect();
   await collect(0);
-  expect(pulled.map(({ collection }) => collection?.onDemand)).toEqual([true]);
+  expect(pulled).toEqual([]);
+  run(graph);
+  await collect(0);
+  expect(pulled.map(({ collection }) => collection)).toEqual([
+    { receiver: 'counter', onDemand: true, pipeline: 'metrics' },
+  ]);
   expect(graph.exporters.get('push')!.figures[0].accepted).toBe(0);
 });
 
@@ -133,6 +143,7 @@ test('A scrape runs no pipeline out of turn whose processor remembers', async ()
   pulled.length = 0;
   const graph = buildGraph(configOf([{ ...plain, processors: ['remembering'] }]), services);
   graph.connect();
+  run(graph);
   await collect(0);
   expect(pulled).toEqual([]);
   await graph.receivers.get('counter')!.collector!.tick(1);

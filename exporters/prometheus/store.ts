@@ -61,11 +61,12 @@ export function createStore({ expiration_ms, max_pushed }: StoreOptions): Store 
   let oldestPush_ms = Infinity;
   let version = 0;
 
-  function collect(receiver: string, batch: MetricBatch, now_ms: number): void {
-    const before = collected.get(receiver);
+  /** `way` is a receiver and the pipeline it came by: by another one it may have other attributes. */
+  function collect(way: string, batch: MetricBatch, now_ms: number): void {
+    const before = collected.get(way);
     const source = withoutEnded(batch, before?.source.series);
     const period_ms = before === undefined ? 0 : now_ms - before.at_ms;
-    collected.set(receiver, { source, at_ms: now_ms, period_ms });
+    collected.set(way, { source, at_ms: now_ms, period_ms });
   }
 
   function push(batch: MetricBatch, now_ms: number): Refused {
@@ -109,10 +110,10 @@ export function createStore({ expiration_ms, max_pushed }: StoreOptions): Store 
   }
 
   function expire(now_ms: number): void {
-    for (const [receiver, { at_ms, period_ms }] of collected) {
+    for (const [way, { at_ms, period_ms }] of collected) {
       // A receiver that is slower than the expiration on purpose is late only after missing a few turns.
       if (now_ms - at_ms <= Math.max(expiration_ms, 3 * period_ms)) continue;
-      collected.delete(receiver);
+      collected.delete(way);
       version++;
     }
     if (now_ms - oldestPush_ms <= expiration_ms) return;
@@ -142,7 +143,8 @@ export function createStore({ expiration_ms, max_pushed }: StoreOptions): Store 
     consume(batch, now_ms) {
       version++;
       if (batch.collection === undefined) return push(batch, now_ms);
-      collect(batch.collection.receiver, batch, now_ms);
+      const { receiver, pipeline = '' } = batch.collection;
+      collect(`${pipeline} ${receiver}`, batch, now_ms);
       return { series_limit: 0, delta_temporality: 0 };
     },
     sources(now_ms) {

@@ -14,7 +14,7 @@ export const componentMetrics = {
   sent: counter(
     'sonde.component.sent',
     '{item}',
-    'Items that it handed on: a processor to what follows, an exporter to its back end.',
+    'Items that it handed on: a processor to what follows, an exporter to its back end or to who asked.',
   ),
   failed: counter(
     'sonde.component.failed',
@@ -28,7 +28,7 @@ export const componentMetrics = {
   operations: counter(
     'sonde.component.operations',
     '{operation}',
-    'Collections of a receiver, requests of an exporter.',
+    'Collections of a receiver, requests of an exporter, or what it answered.',
   ),
   duration: {
     ...counter('sonde.component.duration', 's', 'Time that these took, summed over all of them.'),

@@ -118,6 +118,8 @@ export interface MetricBatch {
 export interface Collection {
   /** Id of the receiver, as `cpu` or `cpu/fast`. */
   readonly receiver: string;
+  /** Name of the pipeline that it came through; pull exporters are told, for one receiver may reach them by several. */
+  readonly pipeline?: string;
   /** Collected because someone asked (a scrape), so for pull exporters alone; the clock's collections go to everyone. */
   readonly onDemand: boolean;
 }

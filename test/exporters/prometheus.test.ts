@@ -77,6 +77,8 @@ interface Running {
   readonly url: string;
   readonly drops: Map<string, number>;
   readonly said: string[];
+  /** Points in each answer, as the exporter counts them. */
+  readonly answers: readonly number[];
   readonly collect: ReturnType<typeof vi.fn>;
   text(accept?: string, headers?: Record<string, string>): Promise<string>;
   families(accept?: string): Promise<Map<string, ParsedFamily>>;
@@ -93,6 +95,7 @@ async function start(
 ): Promise<Running> {
   const drops = new Map<string, number>();
   const said: string[] = [];
+  const answers: number[] = [];
   const keys = new Set<string>();
   const serve = createServe({ page: (_, response) => void response.end('page'), log: { warn() {}, error() {} } });
   let listener: Listener | undefined;
@@ -116,6 +119,7 @@ async function start(
     http: () => expect.unreachable('a pull exporter sends nothing'),
     resource: OWN,
     collect: collecting,
+    answered: (count) => void answers.push(count),
   }) as PullExporter;
   await exporter.start!();
   running.push(exporter);
@@ -130,6 +134,7 @@ async function start(
     url,
     drops,
     said,
+    answers,
     collect: collecting,
     text,
     families: async (accept = 'text/plain') =>
@@ -189,6 +194,26 @@ target_info{host_name="web-1",service_name="sonde"} 1
     expect(await text()).toContain('system_cpu_time{cpu_mode="a\\"b",n="1"} 2');
     // Without _total it cannot be a counter of OpenMetrics.
     expect(await text(OPENMETRICS)).toContain('# TYPE "system.cpu.time" unknown\n');
+  });
+
+  test('counts its answers, with the points in each', async () => {
+    const { exporter, text, answers } = await start();
+    await exporter.consume(collection('cpu', [series(GAUGE), series(COUNTER)], [1, 2]));
+    await text();
+    await text();
+    expect(answers).toEqual([2, 2]);
+  });
+
+  test('has the series of one receiver that comes through two pipelines', async () => {
+    const { exporter, text } = await start({ target_info: false });
+    for (const [pipeline, way] of [
+      ['metrics/a', 'a'],
+      ['metrics/b', 'b'],
+    ] as const) {
+      const batch = collection('cpu', [series(GAUGE, { way })], [1]);
+      await exporter.consume({ ...batch, collection: { ...batch.collection!, pipeline } });
+    }
+    expect((await text()).match(/way="."/g)).toEqual(['way="a"', 'way="b"']);
   });
 
   test('says what it is in Content-Type, and answers HEAD without a body', async () => {

@@ -88,17 +88,6 @@ describe('batch', () => {
     expect(second!.series).toBe(first!.series);
   });
 
-  test('lets a collection for a scrape pass at once, and a single whole collection stay one', async () => {
-    const run = runProcessor(batchProcessor, SLOW);
-    const waiting = run.consume(metricBatch([a!], [1], { collection: { receiver: 'x', onDemand: false } }));
-    const asked = metricBatch([b!], [2], { collection: { receiver: 'x', onDemand: true } });
-    await run.consume(asked);
-    expect(run.out).toEqual([asked]);
-    await run.processor.stop?.();
-    await waiting;
-    expect(run.metrics()[1]!.collection).toEqual({ receiver: 'x', onDemand: false });
-  });
-
   test('merges encoded batches without decoding them', async () => {
     const run = runProcessor(batchProcessor, { ...SLOW, send_batch_size: 3 });
     const [one, two] = [encodedMetrics([1, 2]), encodedMetrics([3])];

@@ -29,6 +29,7 @@ export function runExporter(
     resource: { attributes: {}, schemaUrl: '' },
     serve: () => Promise.reject(new Error('Cannot listen: this run has no listener')),
     collect: () => Promise.resolve(),
+    answered: () => undefined,
   });
   return { exporter: exporter as PushExporter, log, dropped };
 }
