@@ -56,9 +56,20 @@ export function table(rows: readonly (readonly (string | number)[])[]): string {
   return [line(head), line(head.map(() => '---')), ...body.map(line)].join('\n');
 }
 
-export function formatResults(results: readonly Result[]): string {
+/** `points` is how many a run makes. */
+export function formatResults(results: readonly Result[], points: number): string {
   return table([
-    ['', 'CPU, median of a run', `ratio to ${results.at(-1)!.name}`],
-    ...results.map(({ name, cpu_us, ratio }) => [name, `${(cpu_us / 1000).toFixed(3)} ms`, ratio.toFixed(3)]),
+    ['', 'CPU of a run', 'CPU a point', 'ratio'],
+    ...results.map(({ name, cpu_us, ratio }) => [name, ms(cpu_us), us(cpu_us / points), ratio.toFixed(3)]),
   ]);
+}
+
+export const ms = (time_us: number): string => `${(time_us / 1000).toFixed(2)} ms`;
+export const us = (time_us: number): string => `${time_us.toFixed(time_us < 10 ? 2 : 1)} µs`;
+export const mib = (size_kib: number): string => `${(size_kib / 1024).toFixed(1)} MiB`;
+
+/** Prints whether a ratio is at most what it should be. */
+export function target(what: string, most: number, measured: number): void {
+  const verdict = measured <= most ? 'reached' : '**missed**';
+  console.log(`- Target: ${what}: at most ${most}; measured ${measured.toFixed(3)}: ${verdict}`);
 }

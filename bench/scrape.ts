@@ -1,137 +1,153 @@
 /**
- * CPU time per scrape and series against node_exporter, both as users run them, scraped in turn in the same minutes.
- * Usage: node bench/scrape.ts [scrapes per turn] [milliseconds between scrapes] [turns]
+ * CPU time of a scrape, and of each series in it, against node_exporter: both run at once, and are scraped in turn in
+ * the same minutes.
+ * Usage: node bench/scrape.ts [milliseconds between two scrapes of the same program] [scrapes a turn] [turns]
  */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
-import { freePort, program } from '../test/integration/servers.ts';
-import { median, table } from './measure.ts';
-import { cpuTime_us, memory, sleep, start, type Measured } from './process.ts';
+import { overlayOf, startNodeExporter, startSonde, temporaryFolder, type Scraped } from './agents.ts';
+import { median, mib, ms, table, target, us } from './measure.ts';
+import { cpuTime_us, memory, sleep } from './process.ts';
+import { countSeries, scrape, textOf, type Encoding } from './scraper.ts';
+import { writeTree } from './trees.ts';
 
-const [perTurn = 20, gap_ms = 50, turns = 10] = process.argv.slice(2).map(Number);
-const keepAlive = new Agent({ keepAlive: true });
-const root = join(import.meta.dirname, '..');
+const [gap_ms = 50, perTurn = 20, turns = 9] = process.argv.slice(2).map(Number);
+const WARM_UP = 60;
 
-interface Contestant extends Measured {
-  readonly url: string;
+/** The opt-in metrics that are to be had from the files which these collectors read as well. */
+const SAME_METRICS = {
+  cpu: ['system.cpu.linux.guest.time'],
+  disk: [
+    'system.disk.linux.discard.io',
+    'system.disk.linux.discard.operations',
+    'system.disk.linux.discard.operation_time',
+    'system.disk.linux.flush.operations',
+    'system.disk.linux.flush.operation_time',
+  ],
+  filesystem: ['system.filesystem.limit'],
+  memory: [
+    'system.memory.limit',
+    'system.memory.linux.slab.usage',
+    'system.memory.linux.shared',
+    'system.linux.memory.dirty',
+    'system.memory.linux.committed',
+    'system.memory.linux.commit_limit',
+    'system.memory.linux.hugepages.limit',
+    'system.memory.linux.hugepages.reserved',
+    'system.memory.linux.hugepages.surplus',
+    'system.memory.linux.hugepages.usage',
+    'system.memory.linux.hugepages.page_size',
+  ],
+  system: ['system.boot_time'],
+};
+const SAME_RECEIVERS = ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system', 'processes'];
+const SAME_COLLECTORS = [
+  '--collector.disable-defaults',
+  '--web.disable-exporter-metrics',
+  ...['cpu', 'loadavg', 'meminfo', 'vmstat', 'diskstats', 'filesystem', 'netdev', 'stat', 'filefd', 'processes'].map(
+    (name) => `--collector.${name}`,
+  ),
+  '--collector.stat.softirq',
+];
+/** As many as a large server has. */
+const SERVER = { cpus: 64, interfaces: 8, mounts: 20, disks: 24, processes: 1200 };
+
+console.log(`Each program is scraped every ${gap_ms} ms, ${turns} turns of ${perTurn} scrapes; medians.`);
+await compare('This machine, default configurations', [
+  () => startSonde('Sonde'),
+  () => startNodeExporter('node_exporter'),
+]);
+await compare('This machine, the same sources: what Sonde’s default configuration reads, with processes', [
+  () => startSonde('Sonde', { overlay: overlayOf(SAME_METRICS, SAME_RECEIVERS) }),
+  () => startNodeExporter('node_exporter', SAME_COLLECTORS),
+]);
+const folder = temporaryFolder();
+try {
+  const machine = writeTree(folder.path, SERVER);
+  const title = Object.entries(SERVER).map(([what, count]) => `${count} ${what}`);
+  await compare(
+    `A server (files of ${title.join(', ')}), the same sources`,
+    [
+      () => startSonde('Sonde', { overlay: overlayOf(SAME_METRICS, SAME_RECEIVERS), rootPath: machine.root }),
+      () =>
+        startNodeExporter('node_exporter', [
+          ...SAME_COLLECTORS,
+          `--path.procfs=${machine.root}/proc`,
+          `--path.sysfs=${machine.root}/sys`,
+          `--path.rootfs=${machine.root}`,
+          // It would ask the kernel for this machine's interfaces.
+          '--no-collector.netdev.netlink',
+        ]),
+    ],
+    machine.advance,
+  );
+} finally {
+  folder.remove();
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'sonde-bench-'));
-const [ourPort, theirPort, processesPort] = [await freePort(), await freePort(), await freePort()];
-writeFileSync(
-  join(folder, 'bench.yaml'),
-  `exporters:\n  prometheus:\n    endpoint: 127.0.0.1:${ourPort}\n    max_age: 0s\n`,
-);
-const nodeExporter = await program('node_exporter');
-const theirs = (port: number, ...more: string[]) => [
-  `--web.listen-address=127.0.0.1:${port}`,
-  '--no-collector.systemd',
-  ...more,
-];
-execFileSync(process.execPath, [join(root, 'scripts/bundle.ts')], { stdio: 'ignore' });
-const url = (port: number) => `http://127.0.0.1:${port}/metrics`;
-const sonde: Contestant = {
-  ...(await start(
-    'Sonde, default configuration',
-    process.execPath,
-    [
-      '--max-semi-space-size=1',
-      join(root, 'dist/sonde.cjs'),
-      'run',
-      '--config',
-      join(root, 'configs/sonde.yaml'),
-      '--config',
-      join(folder, 'bench.yaml'),
-    ],
-    url(ourPort),
-  )),
-  url: url(ourPort),
-};
-const peer: Contestant = {
-  ...(await start('node_exporter, default collectors', nodeExporter, theirs(theirPort), url(theirPort))),
-  url: url(theirPort),
-};
-const peerWithProcesses: Contestant = {
-  ...(await start(
-    'node_exporter with --collector.processes',
-    nodeExporter,
-    theirs(processesPort, '--collector.processes'),
-    url(processesPort),
-  )),
-  url: url(processesPort),
-};
-const contestants = [sonde, peerWithProcesses, peer];
-
-try {
-  for (const encoding of ['identity', 'gzip']) {
-    const samples = new Map(contestants.map((contestant) => [contestant, [] as number[]]));
-    const sizes = new Map<Contestant, { bytes: number; series: number }>();
-    for (const contestant of contestants) {
-      for (let i = 0; i < 50; i++) await scrape(contestant.url, encoding);
-    }
-    for (let turn = 0; turn < turns; turn++) {
-      for (const contestant of contestants) {
-        const before = cpuTime_us(contestant.pid);
-        for (let i = 0; i < perTurn; i++) {
-          sizes.set(contestant, await scrape(contestant.url, encoding));
-          await sleep(gap_ms);
-        }
-        samples.get(contestant)!.push((cpuTime_us(contestant.pid) - before) / perTurn);
+/** The last one is what the others are compared with. */
+async function compare(title: string, starts: readonly (() => Promise<Scraped>)[], advance?: () => void) {
+  const running: Scraped[] = [];
+  try {
+    for (const begin of starts) running.push(await begin());
+    console.log(`\n### ${title}\n`);
+    const rows: (string | number)[][] = [];
+    const ratios: [Encoding, number][] = [];
+    for (const encoding of ['identity', 'gzip'] as const) {
+      const results = await measureInTurn(running, encoding, advance);
+      const reference = results.at(-1)!;
+      for (const { name, series, bytes, cpu, rss_kib, pss_kib } of results) {
+        const ratio = (per: (of: number) => number, perReference: (of: number) => number): number =>
+          median(cpu.map((one, turn) => per(one) / perReference(reference.cpu[turn])));
+        const perScrape = ratio(
+          (one) => one,
+          (one) => one,
+        );
+        const perSeries = (perScrape * reference.series) / series;
+        if (name === 'Sonde') ratios.push([encoding, perSeries]);
+        const [cost, memoryCells] = [median(cpu), [mib(rss_kib), mib(pss_kib)]];
+        const numbers = [series, bytes, ms(cost), perScrape.toFixed(2), us(cost / series), perSeries.toFixed(2)];
+        rows.push([name, encoding, ...numbers, ...memoryCells]);
       }
     }
-    const perSeries = (contestant: Contestant, turn: number): number =>
-      samples.get(contestant)![turn]! / sizes.get(contestant)!.series;
-    console.log(`\n## Scrape, ${encoding}, every ${gap_ms} ms, ${turns} turns of ${perTurn}\n`);
-    console.log(
-      table([
-        ['', 'series', 'bytes', 'CPU a scrape', 'CPU a series', 'a series, ratio to node_exporter', 'RSS', 'PSS'],
-        ...contestants.map((contestant) => {
-          const { series, bytes } = sizes.get(contestant)!;
-          const cpu_us = median(samples.get(contestant)!);
-          const ratio = median(
-            samples.get(contestant)!.map((_, turn) => perSeries(contestant, turn) / perSeries(peer, turn)),
-          );
-          const { rss_kib, pss_kib } = memory(contestant.pid);
-          const mib = (kib: number) => `${(kib / 1024).toFixed(1)} MiB`;
-          return [
-            contestant.name,
-            series,
-            bytes,
-            `${(cpu_us / 1000).toFixed(2)} ms`,
-            `${(cpu_us / series).toFixed(2)} µs`,
-            ratio.toFixed(3),
-            mib(rss_kib),
-            mib(pss_kib),
-          ];
-        }),
-      ]),
-    );
+    const head = ['', '', 'series', 'bytes', 'CPU a scrape', 'ratio', 'CPU a series', 'ratio', 'RSS', 'PSS'];
+    console.log(table([head, ...rows]));
+    console.log();
+    for (const [encoding, ratio] of ratios) target(`CPU a series of node_exporter’s, ${encoding}`, 0.15, ratio);
+  } finally {
+    await Promise.all(running.map((one) => one.stop()));
   }
-} finally {
-  await Promise.all(contestants.map((contestant) => contestant.stop()));
-  rmSync(folder, { recursive: true });
 }
 
-/** One scrape as Prometheus does it: over a new connection each time it would cost both more. */
-function scrape(target: string, encoding: string): Promise<{ bytes: number; series: number }> {
-  return new Promise((resolve, reject) => {
-    const headers = { 'accept-encoding': encoding, accept: 'text/plain;version=0.0.4' };
-    request(target, { headers, agent: keepAlive }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => {
-        const body = Buffer.concat(chunks);
-        const text = (encoding === 'gzip' ? gunzipSync(body) : body).toString();
-        const series = text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
-        resolve({ bytes: body.length, series });
-      });
-      response.on('error', reject);
-    })
-      .on('error', reject)
-      .end();
+interface Result {
+  readonly name: string;
+  readonly series: number;
+  readonly bytes: number;
+  /** Microseconds a scrape, turn by turn. */
+  readonly cpu: readonly number[];
+  readonly rss_kib: number;
+  readonly pss_kib: number;
+}
+
+async function measureInTurn(
+  running: readonly Scraped[],
+  encoding: Encoding,
+  advance?: () => void,
+): Promise<readonly Result[]> {
+  for (let i = 0; i < WARM_UP; i++) for (const { url } of running) await scrape(url, encoding);
+  const bodies: Buffer[] = [];
+  const cpu = running.map((): number[] => []);
+  for (let turn = 0; turn < turns; turn++) {
+    const before = running.map(({ pid }) => cpuTime_us(pid));
+    for (let i = 0; i < perTurn; i++) {
+      advance?.();
+      for (const [at, { url }] of running.entries()) {
+        bodies[at] = await scrape(url, encoding);
+        await sleep(gap_ms / running.length);
+      }
+    }
+    for (const [at, { pid }] of running.entries()) cpu[at].push((cpuTime_us(pid) - before[at]) / perTurn);
+  }
+  return running.map(({ name, pid }, at) => {
+    const series = countSeries(textOf(bodies[at]));
+    return { name, series, bytes: bodies[at].length, cpu: cpu[at], ...memory(pid) };
   });
 }

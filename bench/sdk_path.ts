@@ -1,6 +1,7 @@
 /**
- * 10,000 series observed and encoded as OTLP: our meter and encoder against sdk-metrics and otlp-transformer.
- * The same series through both, with the same stable attributes objects.
+ * 10,000 series observed and encoded: our meter, OTLP encoder and Prometheus exporter against sdk-metrics and the SDK's
+ * serializers. The same series through both, with the same stable attributes objects, and every value new every time.
+ * Usage: node bench/sdk_path.ts
  */
 import type { BatchObservableCallback, Meter, Observable } from '@opentelemetry/api';
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
@@ -9,7 +10,8 @@ import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { encodeMetrics } from '../src/model/otlp/encode_metrics.ts';
 import { ObservableMeter } from '../src/otel/meter.ts';
 import { createTimeLimit } from '../src/time_limit.ts';
-import { formatResults, measure } from './measure.ts';
+import { formatResults, measure, target } from './measure.ts';
+import { runPrometheus } from './pull.ts';
 
 const SERIES = 10_000;
 const INSTRUMENTS = 50;
@@ -38,7 +40,7 @@ function populate(meter: Meter): void {
   const observe: BatchObservableCallback = (observer) => {
     tick++;
     for (const instrument of instruments) {
-      for (let i = 0; i < attributes.length; i++) observer.observe(instrument, tick * i + 0.5, attributes[i]);
+      for (let i = 0; i < attributes.length; i++) observer.observe(instrument, tick * (i + 1) + 0.5, attributes[i]);
     }
   };
   meter.addBatchObservableCallback(observe, instruments);
@@ -56,30 +58,34 @@ const collect = async () => {
   return (await ours.collect({ time, receiver: 'bench', onDemand: false, limit })).batches[0];
 };
 
-console.log(`## Observe and encode ${SERIES} series as OTLP protobuf\n`);
-console.log(
-  formatResults(
-    await measure([
-      { name: 'Sonde: meter + OTLP encoder', run: async () => encodeMetrics(await collect()) },
-      {
-        name: 'SDK: collect + ProtobufMetricsSerializer',
-        run: async () => ProtobufMetricsSerializer.serializeRequest((await reader.collect()).resourceMetrics),
-      },
-    ]),
-  ),
-);
+console.log(`### Observe ${SERIES} series and encode them as OTLP protobuf\n`);
+const otlp = await measure([
+  { name: 'Sonde: meter, OTLP encoder', run: async () => encodeMetrics(await collect()) },
+  {
+    name: 'SDK: collect, ProtobufMetricsSerializer',
+    run: async () => ProtobufMetricsSerializer.serializeRequest((await reader.collect()).resourceMetrics),
+  },
+]);
+console.log(formatResults(otlp, SERIES));
+console.log();
+target('CPU of observing and OTLP encoding, of the SDK’s', 0.05, otlp[0].ratio);
 
-const render = createRenderer(resource);
+console.log(`\n### Observe ${SERIES} series and write them as Prometheus text\n`);
+const exporter = await runPrometheus(resource);
 const serializer = new PrometheusSerializer();
-console.log(`\n## Observe and render ${SERIES} series as Prometheus text\n`);
-console.log(
-  formatResults(
-    await measure([
-      { name: 'Sonde: meter + exposition', run: async () => render(await collect()) },
-      {
-        name: 'SDK: collect + PrometheusSerializer',
-        run: async () => Buffer.from(serializer.serialize((await reader.collect()).resourceMetrics)),
-      },
-    ]),
-  ),
-);
+const text = await measure([
+  {
+    name: 'Sonde: meter, prometheus exporter',
+    async run() {
+      exporter.consume(await collect());
+      return exporter.scrape();
+    },
+  },
+  {
+    name: 'SDK: collect, PrometheusSerializer',
+    run: async () => Buffer.from(serializer.serialize((await reader.collect()).resourceMetrics)),
+  },
+]);
+console.log(formatResults(text, SERIES));
+console.log();
+target('CPU of observing and Prometheus text, of the SDK’s', 0.15, text[0].ratio);

@@ -1,0 +1,85 @@
+/** Starts Sonde as users run it, and the peers it is measured beside. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, program } from '../test/integration/servers.ts';
+import { start, type Measured } from './process.ts';
+
+export interface Scraped extends Measured {
+  readonly url: string;
+}
+
+const root = join(import.meta.dirname, '..');
+const bundle = join(root, 'dist/sonde.cjs');
+let isBundled = false;
+
+export interface SondeOptions {
+  /** YAML over the default configuration; `PORT` in it becomes the port that answers scrapes. */
+  readonly overlay?: string;
+  /** Where the measured machine's root is. */
+  readonly rootPath?: string;
+  /** A configuration instead of the default one. */
+  readonly config?: string;
+}
+
+/** Values of every scrape are new, as node_exporter's are. */
+const SCRAPED_ANEW = `
+exporters:
+  prometheus: { endpoint: 127.0.0.1:PORT, max_age: 0s }
+`;
+
+/** The bundle, with the default configuration and `overlay`. */
+export async function startSonde(name: string, options: SondeOptions = {}): Promise<Scraped> {
+  const { overlay = SCRAPED_ANEW, rootPath = '/', config = join(root, 'configs/sonde.yaml') } = options;
+  if (!isBundled) execFileSync(process.execPath, [join(root, 'scripts/bundle.ts')], { stdio: 'ignore' });
+  isBundled = true;
+  const port = await freePort();
+  const folder = temporaryFolder();
+  const file = join(folder.path, 'bench.yaml');
+  writeFileSync(file, overlay.replaceAll('PORT', String(port)));
+  const url = `http://127.0.0.1:${port}/metrics`;
+  const args = [...launchFlags(), bundle, 'run', '--config', config, '--config', file];
+  const process_ = await start(name, process.execPath, args, url, { env: { SONDE_ROOT_PATH: rootPath } });
+  return { ...process_, url, stop: () => process_.stop().finally(folder.remove) };
+}
+
+/** What the first line of the bundle has Node.js started with. */
+export function launchFlags(): string[] {
+  const [first = ''] = readFileSync(bundle, 'utf8').split('\n', 1);
+  return first.split(' ').filter((word) => word.startsWith('--'));
+}
+
+/** YAML that switches these opt-in metrics on, and leaves receivers out. */
+export function overlayOf(metrics: Readonly<Record<string, readonly string[]>>, receivers?: readonly string[]): string {
+  const blocks = Object.entries(metrics).map(
+    ([receiver, names]) =>
+      `  ${receiver}:\n    metrics:\n${names.map((name) => `      ${name}: { enabled: true }\n`).join('')}`,
+  );
+  const pipeline =
+    receivers === undefined
+      ? ''
+      : `service:\n  pipelines:\n    metrics:\n      receivers: !replace [${receivers.join(', ')}]\n`;
+  return `${SCRAPED_ANEW}${blocks.length === 0 ? '' : `receivers:\n${blocks.join('')}`}${pipeline}`;
+}
+
+/** As upstream ships it: without the systemd collector that Debian switches on, and which fails without systemd. */
+export async function startNodeExporter(name: string, args: readonly string[] = []): Promise<Scraped> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}/metrics`;
+  const textfiles = temporaryFolder();
+  const all = [
+    `--web.listen-address=127.0.0.1:${port}`,
+    `--collector.textfile.directory=${textfiles.path}`,
+    '--no-collector.systemd',
+    '--log.level=error',
+    ...args,
+  ];
+  const process_ = await start(name, await program('node_exporter'), all, url);
+  return { ...process_, url, stop: () => process_.stop().finally(textfiles.remove) };
+}
+
+export function temporaryFolder(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'sonde-bench-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}

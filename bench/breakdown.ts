@@ -1,0 +1,77 @@
+/**
+ * What a scrape of the default configuration is made of: the same answer from programs that do less and less of the
+ * work, all scraped in turn.
+ * Usage: node bench/breakdown.ts [milliseconds between two scrapes of the same program] [scrapes a turn] [turns]
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort } from '../test/integration/servers.ts';
+import { launchFlags, overlayOf, startNodeExporter, startSonde, temporaryFolder, type Scraped } from './agents.ts';
+import { median, ms, table } from './measure.ts';
+import { cpuTime_us, sleep, start } from './process.ts';
+import { scrape, type Encoding } from './scraper.ts';
+
+const [gap_ms = 50, perTurn = 20, turns = 9] = process.argv.slice(2).map(Number);
+const WARM_UP = 200;
+
+const folder = temporaryFolder();
+const file = join(folder.path, 'body');
+const running: { readonly program: Scraped; readonly encoding: Encoding }[] = [];
+const add = (program: Scraped, encoding: Encoding = 'identity'): void => void running.push({ program, encoding });
+
+async function startFloor(name: string, encoding: Encoding): Promise<Scraped> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}/`;
+  const script = join(import.meta.dirname, 'floor/http.cjs');
+  return {
+    ...(await start(name, process.execPath, [...launchFlags(), script, String(port), file, encoding], url)),
+    url,
+  };
+}
+
+try {
+  const sonde = await startSonde('Sonde: fresh values, as text');
+  writeFileSync(file, await scrape(sonde.url, 'identity'));
+  add(await startFloor('Node.js’s HTTP server with the same bytes', 'identity'));
+  add(await startFloor('… that compresses them', 'gzip'), 'gzip');
+  add(
+    await startSonde('Sonde: values that it has, the text that it has', {
+      overlay: overlayOf({}).replace('max_age: 0s', 'max_age: 1h'),
+    }),
+  );
+  add(
+    await startSonde('Sonde without the receivers processes and self', {
+      overlay: overlayOf({}, ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system']),
+    }),
+  );
+  add(sonde);
+  add(await startSonde('Sonde: fresh values, compressed'), 'gzip');
+  add(
+    await startNodeExporter('node_exporter without collectors', [
+      '--collector.disable-defaults',
+      '--web.disable-exporter-metrics',
+    ]),
+  );
+  add(await startNodeExporter('node_exporter'));
+
+  for (let i = 0; i < WARM_UP; i++) for (const { program, encoding } of running) await scrape(program.url, encoding);
+  const samples = running.map((): number[] => []);
+  for (let turn = 0; turn < turns; turn++) {
+    const before = running.map(({ program }) => cpuTime_us(program.pid));
+    for (let i = 0; i < perTurn; i++) {
+      for (const { program, encoding } of running) {
+        await scrape(program.url, encoding);
+        await sleep(gap_ms / running.length);
+      }
+    }
+    for (const [at, { program }] of running.entries()) {
+      samples[at].push((cpuTime_us(program.pid) - before[at]) / perTurn);
+    }
+  }
+  console.log(`Each is scraped every ${gap_ms} ms, ${turns} turns of ${perTurn} scrapes; medians.\n`);
+  const rows = running.map(({ program }, at) => [program.name, ms(median(samples[at]))]);
+  console.log(table([['', 'CPU a scrape'], ...rows]));
+} finally {
+  await Promise.all(running.map(({ program }) => program.stop()));
+  folder.remove();
+}
