@@ -1,5 +1,5 @@
 /** `sonde run`: from the configuration to the running agent, and through the signals to its end. */
-import { createAgent, type Agent } from '../agent.ts';
+import { createAgent, type Agent, type ReloadResult } from '../agent.ts';
 import { formatPlace, formatProblems } from '../config/frames.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Registry } from '../config/registry.ts';
@@ -54,10 +54,12 @@ export async function run(selection: Selection, { terminal, env, lifetime, regis
   });
   for (const warning of loaded.warnings) log.warn(warning.message, fieldsOf(warning));
 
-  const agent = createAgent({ config: loaded, version: VERSION, log });
+  const reloads = createReloads({ agent: () => agent, starting: () => starting, load, log, terminal });
+  const agent = createAgent({ config: loaded, version: VERSION, log, onReload: reloads.reload });
   const stopping = nextStop(lifetime);
   const starting = agent.start();
-  const reloads = reloadOnSignal({ agent, starting, load, log, terminal, lifetime });
+  // What went wrong is in the log; there is nobody else to tell.
+  lifetime.onSignal('SIGHUP', () => void reloads.reload().catch(() => undefined));
   const started_ms = performance.now();
   try {
     // Told to stop while it starts, it has nothing yet to hand over.
@@ -108,51 +110,53 @@ function nextStop(lifetime: Lifetime): Promise<string> {
 }
 
 interface ReloadOptions {
-  readonly agent: Agent;
+  readonly agent: () => Agent;
   /** Reloads wait for it. */
-  readonly starting: Promise<void>;
+  readonly starting: () => Promise<void>;
   readonly load: () => LoadedConfig;
   readonly log: AdjustableLog;
   readonly terminal: Terminal;
-  readonly lifetime: Lifetime;
 }
 
 interface Reloads {
+  /** Reads the configuration again, after those that were asked for before. */
+  reload(): Promise<ReloadResult>;
   /** Resolves when none is under way. */
-  settled(): Promise<void>;
+  settled(): Promise<unknown>;
 }
 
-function reloadOnSignal({ agent, starting, load, log, terminal, lifetime }: ReloadOptions): Reloads {
-  let current: Promise<void> | undefined;
-  let isWanted = false;
+function createReloads({ agent, starting, load, log, terminal }: ReloadOptions): Reloads {
+  let last: Promise<unknown> = Promise.resolve();
+  /** Asked for, and not begun. */
+  let next: Promise<ReloadResult> | undefined;
 
-  async function reload(): Promise<void> {
-    await starting;
-    while (isWanted) {
-      isWanted = false;
-      try {
-        const loaded = load();
-        const result = await agent.reload(loaded);
-        log.adjust(logOptions(loaded.agent, terminal));
-        for (const warning of loaded.warnings) log.warn(warning.message, fieldsOf(warning));
-        log.info('Reloaded the configuration', changes(result.started, result.stopped, result.kept));
-      } catch (error) {
-        complainAboutReload(error, log, terminal);
-      }
+  async function reloadOnce(): Promise<ReloadResult> {
+    await starting();
+    next = undefined;
+    try {
+      const loaded = load();
+      const result = await agent().reload(loaded);
+      log.adjust(logOptions(loaded.agent, terminal));
+      for (const warning of loaded.warnings) log.warn(warning.message, fieldsOf(warning));
+      log.info('Reloaded the configuration', changes(result.started, result.stopped, result.kept));
+      return result;
+    } catch (error) {
+      complainAboutReload(error, log, terminal);
+      throw error;
     }
   }
 
-  lifetime.onSignal('SIGHUP', () => {
-    // However often it is told while it loads, one more time afterwards is enough.
-    isWanted = true;
-    current ??= reload()
-      // Where the start fails, that is said elsewhere and there is nothing to reload.
-      .catch(() => {})
-      .finally(() => {
-        current = undefined;
-      });
-  });
-  return { settled: () => current ?? Promise.resolve() };
+  return {
+    reload() {
+      // However often it is asked for while one is under way, one more time afterwards is enough.
+      if (next === undefined) {
+        next = last.then(reloadOnce);
+        last = next.catch(() => undefined);
+      }
+      return next;
+    },
+    settled: () => last,
+  };
 }
 
 function changes(started: readonly string[], stopped: readonly string[], kept: number): Record<string, unknown> {

@@ -108,6 +108,30 @@ test('sonde run survives a SIGHUP with a broken file', { timeout: PATIENCE_MS },
   expect(await command.ended).toBe(0);
 });
 
+test(
+  'sonde run reloads when POST /-/reload asks for it, and says what is wrong if it cannot',
+  { timeout: PATIENCE_MS },
+  async () => {
+    const file = writeConfig(BASE);
+    const command = sonde('run', '--config', file);
+    await until(command, command.out, '\n');
+    const url = /metrics: (\S+)\)/.exec(command.out.text)![1]!;
+    const reload = () => fetch(new URL('/-/reload', url), { method: 'POST' });
+    writeFileSync(file, BASE.replace('load: ,', 'load: { cpu_average: true },'));
+    const done = await reload();
+    expect([done.status, await done.json()]).toEqual([200, { started: ['load'], stopped: ['load'], kept: 2 }]);
+    writeFileSync(file, BASE.replace('load: ,', 'load: { cpu_avarage: true },'));
+    const refused = await reload();
+    expect([refused.status, await refused.text()]).toEqual([
+      400,
+      expect.stringContaining('did you mean "cpu_average"'),
+    ]);
+    expect((await fetch(url)).status).toBe(200);
+    command.child.kill('SIGTERM');
+    expect(await command.ended).toBe(0);
+  },
+);
+
 test('sonde run goes on when nobody reads its output any more', { timeout: PATIENCE_MS }, async () => {
   const file = writeConfig(BASE);
   const command = sonde('run', '--config', file);
