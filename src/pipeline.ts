@@ -12,31 +12,34 @@ export class Outlet implements Consumer {
 }
 
 /**
- * Counts what passes into `consumer`: accepted, or refused if it throws. Of a batch that is refused what the consumer
- * had dropped of it already counts as accepted, so that accepted = sent + dropped holds for processors.
+ * Counts what passes into `consumer`: accepted, or refused if it throws. What the consumer drops of a batch counts as
+ * accepted at once, whatever becomes of the rest, so that accepted = sent + dropped holds for processors at any time.
  */
 export function counted(consumer: Consumer, figures: ComponentFigures): Consumer {
   return {
     consume(batch) {
       const droppedBefore = sum(figures.dropped);
-      const accept = (): void => void (figures.accepted += batch.count);
-      let dropped = 0;
+      let left = batch.count;
+      const accept = (): void => void (figures.accepted += left);
       const refuse = (error: unknown): never => {
-        figures.accepted += dropped;
-        figures.refused += batch.count - dropped;
+        figures.refused += left;
         throw error;
+      };
+      const countDropped = (): void => {
+        const dropped = sum(figures.dropped) - droppedBefore;
+        figures.accepted += dropped;
+        left -= dropped;
       };
       let pending: Promise<void> | void;
       try {
         pending = consumer.consume(batch);
       } catch (error) {
-        dropped = sum(figures.dropped) - droppedBefore;
+        countDropped();
         return refuse(error);
       }
+      countDropped();
       // Most consumers take a batch at once; a promise for nothing would be most of the cost.
-      if (pending === undefined) return accept();
-      dropped = sum(figures.dropped) - droppedBefore;
-      return pending.then(accept, refuse);
+      return pending === undefined ? accept() : pending.then(accept, refuse);
     },
   };
 }

@@ -1,0 +1,110 @@
+/** Of every item it can be said where it is: for each component accepted = sent + dropped + queued, at any time. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { processors } from '../processors/index.ts';
+import type { Agent } from '../src/agent.ts';
+import { PermanentError, RetryableError, TooLargeError } from '../src/errors.ts';
+import { createStage, makeAgent, records } from './support/agent.ts';
+
+/** What is wrong with the books of any exporter or processor. */
+function discrepancies(agent: Agent): string[] {
+  return agent
+    .figures()
+    .components.filter(({ kind, id }) => kind !== 'receiver' && !id.startsWith('window'))
+    .flatMap(({ id, signal, accepted, sent, dropped, queued, queued_bytes }) => {
+      const lost = [...dropped.values()].reduce((sum, count) => sum + count, 0);
+      const isRight = accepted === sent + lost + queued && queued >= 0 && (queued === 0) === (queued_bytes === 0);
+      return isRight ? [] : [`${id} ${signal}: ${accepted} != ${sent} + ${lost} + ${queued} (${queued_bytes} B)`];
+    });
+}
+
+const ANSWERS = ['ok', 'ok', 'busy', 'never', 'too_large', 'some', 'bug', 'slow'] as const;
+const action = fc.oneof(
+  fc.record({
+    is: fc.constant('push' as const),
+    /** 0 is wanted, 1 taken out by a processor, 2 left out by the exporter. */
+    items: fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 12 }),
+  }),
+  fc.record({ is: fc.constant('wait' as const) }),
+  fc.record({ is: fc.constant('answer' as const), answer: fc.constantFrom(...ANSWERS) }),
+);
+
+test.each(['drop_oldest', 'drop_newest', 'block'])(
+  'accepted = sent + dropped + queued, with a back end that fails in every way and a queue that says %s',
+  async (on_full) => {
+    let noise = 0;
+    const actions = fc.array(action, { minLength: 20, maxLength: 60 });
+    await fc.assert(
+      fc.asyncProperty(actions, fc.boolean(), async (steps, isBatched) => {
+        const stage = createStage();
+        let answer: (typeof ANSWERS)[number] = 'ok';
+        stage.behaviour['sink'] = {
+          async send(bodies) {
+            await new Promise((resolve) => setImmediate(resolve));
+            if (answer === 'busy') throw new RetryableError('busy');
+            if (answer === 'never') throw new PermanentError('never');
+            if (answer === 'too_large') throw new TooLargeError('too large');
+            if (answer === 'bug') throw new TypeError('x is not a function');
+            if (answer === 'slow') await new Promise(() => {});
+            return answer === 'some' ? { rejected: Math.ceil(bodies.length / 2), message: 'half' } : {};
+          },
+        };
+        const { agent, figures } = makeAgent(
+          {
+            agent: { shutdown_timeout: 20 },
+            receivers: { pushed: {} },
+            processors: {
+              filter: { logs: { exclude: [{ bodies: ['filtered *'], match: 'glob', name: 'noise' }] } },
+              attributes: { actions: [{ key: 'a', action: 'insert', value: 1 }] },
+              batch: { timeout: isBatched ? '1ms' : '0' },
+            },
+            exporters: {
+              sink: {
+                timeout: '5ms',
+                retry: { initial: '1ms', max: '2ms', max_elapsed: '8ms' },
+                queue: { max_bytes: 300, on_full, concurrency: 2 },
+              },
+              window: {},
+            },
+            pipelines: {
+              logs: {
+                receivers: ['pushed'],
+                processors: ['filter', 'attributes', 'batch'],
+                exporters: ['sink', 'window'],
+              },
+            },
+          },
+          { ...stage, processors: [...stage.processors, ...processors] },
+        );
+        await agent.start();
+        const { logs } = stage.pushed.get('pushed')!.next;
+        const kinds = ['item', 'filtered', 'unwanted'];
+        const given: Promise<unknown>[] = [];
+        let offered = 0;
+        for (const step of steps) {
+          if (step.is === 'answer') ({ answer } = step);
+          else if (step.is === 'wait') await new Promise((resolve) => setTimeout(resolve, 2));
+          else {
+            const bodies = step.items.map((kind) => `${kinds[kind]} ${offered++}`);
+            given.push(Promise.resolve(logs!.consume(records(...bodies))).catch(() => undefined));
+          }
+          expect(discrepancies(agent)).toEqual([]);
+          await new Promise((resolve) => setImmediate(resolve));
+          expect(discrepancies(agent)).toEqual([]);
+        }
+        await agent.stop();
+        await Promise.all(given);
+        expect(discrepancies(agent)).toEqual([]);
+        const { accepted, refused } = figures('pushed', 'logs');
+        expect(accepted + refused).toBe(offered);
+        expect([...figures('filter').dropped.keys()].every((reason) => reason === 'filtered:noise')).toBe(true);
+        noise += figures('filter').dropped.get('filtered:noise') ?? 0;
+        expect(figures('sink', 'logs')).toMatchObject({ queued: 0, sent: stage.arrived.get('sink')!.length });
+        expect(new Set(stage.arrived.get('sink')).size).toBe(stage.arrived.get('sink')!.length);
+      }),
+      { numRuns: 25 },
+    );
+    expect(noise).toBeGreaterThan(0);
+  },
+  60_000,
+);
