@@ -32,52 +32,59 @@ export interface CensusTaker {
 
 export function createCensusTaker(host: Host, log: ComponentLog, mostKept = MOST_KEPT): CensusTaker {
   /** By pid. */
-  let kept = new Map<string, OpenFile>();
+  const kept = new Map<string, KeptFile>();
+  let census = 0;
 
-  function read(pid: string, file: OpenFile | undefined): ProcessStat {
-    if (file !== undefined) return parseProcessStat(file.read());
-    if (kept.size >= mostKept) return parseProcessStat(host.readOnce(`/proc/${pid}/stat`));
-    const opened = host.open(`/proc/${pid}/stat`);
-    kept.set(pid, opened);
-    return parseProcessStat(opened.read());
+  function read(pid: string): ProcessStat {
+    let entry = kept.get(pid);
+    if (entry === undefined) {
+      if (kept.size >= mostKept) return parseProcessStat(host.readOnce(`/proc/${pid}/stat`));
+      entry = { file: host.open(`/proc/${pid}/stat`), census };
+      kept.set(pid, entry);
+    }
+    entry.census = census;
+    return parseProcessStat(entry.file.read());
+  }
+
+  function close(pid: string): void {
+    kept.get(pid)?.file.close();
+    kept.delete(pid);
   }
 
   return {
     take() {
       const names = attempt(log, '/proc', () => host.list('/proc'));
       if (names === undefined) return undefined;
-      const before = kept;
-      kept = new Map();
+      census++;
       const processes: ProcessStat[] = [];
       let failure: unknown;
       for (const pid of names) {
         const first = pid.charCodeAt(0);
         if (first < 49 || first > 57) continue;
-        const file = before.get(pid);
-        if (file !== undefined) {
-          kept.set(pid, file);
-          before.delete(pid);
-        }
         try {
-          processes.push(read(pid, file));
+          processes.push(read(pid));
         } catch (error) {
-          kept.get(pid)?.close();
-          kept.delete(pid);
+          close(pid);
           // A process that ended since it was listed is no error; one that took over its pid is seen the next time.
           if (!isAbsent(error)) failure ??= error;
         }
       }
-      for (const file of before.values()) file.close();
+      for (const [pid, entry] of kept) if (entry.census !== census) close(pid);
       attempt(log, SOURCE, () => {
         if (failure !== undefined) throw failure;
       });
       return countProcesses(processes);
     },
     close() {
-      for (const file of kept.values()) file.close();
-      kept.clear();
+      for (const pid of [...kept.keys()]) close(pid);
     },
   };
+}
+
+interface KeptFile {
+  readonly file: OpenFile;
+  /** The last census that read it. */
+  census: number;
 }
 
 /**
