@@ -19,8 +19,8 @@ export interface SondeOptions {
   readonly overlay?: string;
   /** Where the measured machine's root is. */
   readonly rootPath?: string;
-  /** A configuration instead of the default one. */
-  readonly config?: string;
+  /** Whether it answers scrapes; it does unless this is false. */
+  readonly isPulled?: boolean;
 }
 
 /** Values of every scrape are new, as node_exporter's are. */
@@ -31,7 +31,7 @@ exporters:
 
 /** The bundle, with the default configuration and `overlay`. */
 export async function startSonde(name: string, options: SondeOptions = {}): Promise<Scraped> {
-  const { overlay = SCRAPED_ANEW, rootPath = '/', config = join(root, 'configs/sonde.yaml') } = options;
+  const { overlay = SCRAPED_ANEW, rootPath = '/', isPulled = true } = options;
   if (!isBundled) execFileSync(process.execPath, [join(root, 'scripts/bundle.ts')], { stdio: 'ignore' });
   isBundled = true;
   const port = await freePort();
@@ -39,8 +39,9 @@ export async function startSonde(name: string, options: SondeOptions = {}): Prom
   const file = join(folder.path, 'bench.yaml');
   writeFileSync(file, overlay.replaceAll('PORT', String(port)));
   const url = `http://127.0.0.1:${port}/metrics`;
-  const args = [...launchFlags(), bundle, 'run', '--config', config, '--config', file];
-  const process_ = await start(name, process.execPath, args, url, { env: { SONDE_ROOT_PATH: rootPath } });
+  const args = [...launchFlags(), bundle, 'run', '--config', join(root, 'configs/sonde.yaml'), '--config', file];
+  const env = { SONDE_ROOT_PATH: rootPath };
+  const process_ = await start(name, process.execPath, args, isPulled ? url : undefined, { env });
   return { ...process_, url, stop: () => process_.stop().finally(folder.remove) };
 }
 

@@ -13,6 +13,7 @@ import { scrape, type Encoding } from './scraper.ts';
 
 const [gap_ms = 50, perTurn = 20, turns = 9] = process.argv.slice(2).map(Number);
 const WARM_UP = 200;
+const QUICK = ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system'];
 
 const folder = temporaryFolder();
 const file = join(folder.path, 'body');
@@ -30,22 +31,20 @@ async function startFloor(name: string, encoding: Encoding): Promise<Scraped> {
 }
 
 try {
-  const sonde = await startSonde('Sonde: fresh values, as text');
+  const sonde = await startSonde('… of all: the default configuration');
   writeFileSync(file, await scrape(sonde.url, 'identity'));
   add(await startFloor('Node.js’s HTTP server with the same bytes', 'identity'));
   add(await startFloor('… that compresses them', 'gzip'), 'gzip');
   add(
-    await startSonde('Sonde: values that it has, the text that it has', {
+    await startSonde('Sonde with the text that it has', {
       overlay: overlayOf({}).replace('max_age: 0s', 'max_age: 1h'),
     }),
   );
-  add(
-    await startSonde('Sonde without the receivers processes and self', {
-      overlay: overlayOf({}, ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system']),
-    }),
-  );
+  add(await startSonde('Sonde with fresh values of the receiver load alone', { overlay: overlayOf({}, ['load']) }));
+  add(await startSonde('… of all but processes and self', { overlay: overlayOf({}, QUICK) }));
+  add(await startSonde('… of all but self', { overlay: overlayOf({}, [...QUICK, 'processes']) }));
   add(sonde);
-  add(await startSonde('Sonde: fresh values, compressed'), 'gzip');
+  add(await startSonde('… compressed'), 'gzip');
   add(
     await startNodeExporter('node_exporter without collectors', [
       '--collector.disable-defaults',
