@@ -76,7 +76,7 @@ export function createCensusTaker(host: Host, log: ComponentLog, mostKept = MOST
       return countProcesses(processes);
     },
     close() {
-      for (const pid of [...kept.keys()]) close(pid);
+      for (const pid of kept.keys()) close(pid);
     },
   };
 }
