@@ -1,7 +1,7 @@
 /** The same metrics in a real Collector by each protocol, and in VictoriaMetrics; applications' data through Sonde. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { documentsIn, pointsOf } from './otlp_documents.ts';
 import {
   startCollector,
   startSonde,
@@ -22,68 +22,6 @@ afterAll(async () => {
   await collector?.stop();
   await victoria?.stop();
 });
-
-/** What OTLP/JSON holds, as far as these tests read it. */
-interface KeyValue {
-  readonly key: string;
-  readonly value: Readonly<Record<string, unknown>>;
-}
-interface Point {
-  readonly attributes?: readonly KeyValue[];
-  readonly timeUnixNano: string;
-  readonly startTimeUnixNano?: string;
-  readonly asInt?: string;
-  readonly asDouble?: number;
-}
-interface Metric {
-  readonly name: string;
-  readonly unit?: string;
-  readonly description?: string;
-  readonly gauge?: { readonly dataPoints: readonly Point[] };
-  readonly sum?: { readonly dataPoints: readonly Point[]; readonly isMonotonic?: boolean };
-}
-interface Document {
-  readonly resourceMetrics?: readonly {
-    readonly resource: { readonly attributes: readonly KeyValue[] };
-    readonly scopeMetrics: readonly {
-      readonly scope: { readonly name: string };
-      readonly metrics: readonly Metric[];
-    }[];
-  }[];
-}
-
-/** Everything that tells one point from another → its value, of the documents whose `way` is this one. */
-function pointsOf(documents: readonly Document[], way: string): Map<string, string> {
-  const points = new Map<string, string>();
-  for (const { resourceMetrics = [] } of documents) {
-    for (const { resource, scopeMetrics } of resourceMetrics) {
-      if (!resource.attributes.some(({ key, value }) => key === 'way' && value['stringValue'] === way)) continue;
-      const rest = resource.attributes
-        .filter(({ key }) => key !== 'way')
-        .map(textOf)
-        .toSorted();
-      for (const { scope, metrics } of scopeMetrics) {
-        for (const { name, unit, description, gauge, sum } of metrics) {
-          for (const point of (gauge ?? sum)?.dataPoints ?? []) {
-            const attributes = (point.attributes ?? []).map(textOf).toSorted();
-            const { timeUnixNano, startTimeUnixNano = '0' } = point;
-            const kind = gauge === undefined ? `sum ${sum?.isMonotonic === true}` : 'gauge';
-            const key = [rest, scope.name, name, unit, description, kind, attributes, startTimeUnixNano, timeUnixNano];
-            points.set(
-              JSON.stringify(key),
-              point.asInt === undefined ? `double ${point.asDouble}` : `int ${point.asInt}`,
-            );
-          }
-        }
-      }
-    }
-  }
-  return points;
-}
-
-function textOf({ key, value }: KeyValue): string {
-  return `${key}=${JSON.stringify(value)}`;
-}
 
 const HOST_RECEIVERS = ['cpu', 'disk', 'filesystem', 'load', 'memory', 'network', 'paging', 'processes', 'system'];
 
@@ -109,19 +47,15 @@ ${['grpc', 'protobuf', 'json'].map((way) => pipeline(way, `otlp/${way}`)).join('
 ${pipeline('file', 'file')}
 `);
   const sentFile = join(sonde.folder, 'sent.jsonl');
-  const sent = (): Document[] =>
-    readFileSync(sentFile, 'utf8')
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as Document);
+  const sent = () => documentsIn(sentFile);
   await until('three collections were sent', async () => pointsOf(sent(), 'file').size > 300);
   const expected = pointsOf(sent(), 'file');
   for (const way of ['grpc', 'protobuf', 'json']) {
     await until(`the Collector has all points by ${way}`, async () => {
-      const got = pointsOf(collector.received() as Document[], way);
+      const got = pointsOf(collector.received(), way);
       return [...expected.keys()].every((key) => got.has(key));
     });
-    const got = pointsOf(collector.received() as Document[], way);
+    const got = pointsOf(collector.received(), way);
     const different = [...expected].filter(([key, value]) => got.get(key) !== value);
     expect(different, way).toEqual([]);
   }
@@ -143,10 +77,7 @@ service:
     metrics: { receivers: [memory], processors: [resource], exporters: [prometheus, otlp, file] }
 `);
   const readSent = (): [string, string][] => {
-    const lines = readFileSync(join(sonde.folder, 'sent.jsonl'), 'utf8')
-      .split('\n')
-      .filter((line) => line !== '');
-    const documents = lines.map((line) => JSON.parse(line) as Document);
+    const documents = documentsIn(join(sonde.folder, 'sent.jsonl'));
     return [...pointsOf(documents, 'victoria')].filter(([key]) => key.includes('"system.memory.usage"'));
   };
   await until('there are some collections', async () => readSent().length >= 12);

@@ -1,10 +1,11 @@
 /** Starts the real servers that the integration tests talk to; `servers/get.sh` brings them from Debian's packages. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { documentsIn, type OtlpDocument } from './otlp_documents.ts';
 
 const run = promisify(execFile);
 const cache =
@@ -108,18 +109,26 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+const root = join(import.meta.dirname, '../..');
+let bundled: Promise<unknown> | undefined;
+
+/** Command and arguments of the agent as users run it: the bundle, of the sources as they are now. */
+export async function sondeCommand(): Promise<readonly [command: string, ...args: string[]]> {
+  await (bundled ??= run(process.execPath, [join(root, 'scripts/bundle.ts')]));
+  return [process.execPath, '--max-semi-space-size=1', join(root, 'dist/sonde.cjs')];
+}
+
 /**
- * The agent as users run it: the bundle. `config` may hold `PORT`, which becomes a free port; it overlays the default
+ * The agent, which runs as users run it. `config` may hold `PORT`, which becomes a free port; it overlays the default
  * configuration where `isOverlay` says so.
  */
 export async function startSonde(config: string, { isOverlay = false } = {}): Promise<Server> {
   const port = await freePort();
-  const root = join(import.meta.dirname, '../..');
+  const [command, ...args] = await sondeCommand();
   return startServer({
-    command: process.execPath,
+    command,
     args: (folder) => [
-      '--max-semi-space-size=1',
-      join(root, 'dist/sonde.cjs'),
+      ...args,
       'run',
       ...(isOverlay ? ['--config', join(root, 'configs/sonde.yaml')] : []),
       '--config',
@@ -134,14 +143,22 @@ export async function startSonde(config: string, { isOverlay = false } = {}): Pr
 export interface CollectorServer extends Server {
   readonly httpEndpoint: string;
   readonly grpcEndpoint: string;
-  /** Every OTLP/JSON document that it received, in order. */
-  received(): Record<string, unknown>[];
+  /** Every OTLP/JSON document that it received, in order; with a place, those of its predecessors there too. */
+  received(): OtlpDocument[];
+}
+
+/** Where a Collector listens and what it writes to, for one that is to be started again. */
+export interface CollectorPlace {
+  readonly grpc: number;
+  readonly http: number;
+  readonly file: string;
 }
 
 /** A real OpenTelemetry Collector that takes OTLP by gRPC and HTTP and writes what it got to a file. */
-export async function startCollector(): Promise<CollectorServer> {
+export async function startCollector(place?: CollectorPlace): Promise<CollectorServer> {
   const command = await program('otelcol');
-  const [grpc, http, zpages] = [await freePort(), await freePort(), await freePort()];
+  const { grpc, http } = place ?? { grpc: await freePort(), http: await freePort() };
+  const zpages = await freePort();
   const config = `
 receivers:
   otlp:
@@ -149,7 +166,7 @@ receivers:
       grpc: { endpoint: 127.0.0.1:${grpc} }
       http: { endpoint: 127.0.0.1:${http} }
 exporters:
-  jsonfile: { path: received.jsonl }
+  jsonfile: { path: ${place?.file ?? 'received.jsonl'} }
 extensions:
   zpages: { endpoint: 127.0.0.1:${zpages} }
 service:
@@ -171,11 +188,7 @@ service:
     ...server,
     httpEndpoint: `http://127.0.0.1:${http}`,
     grpcEndpoint: `http://127.0.0.1:${grpc}`,
-    received: () =>
-      readFileSync(join(server.folder, 'received.jsonl'), 'utf8')
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as Record<string, unknown>),
+    received: () => documentsIn(place?.file ?? join(server.folder, 'received.jsonl')),
   };
 }
 
