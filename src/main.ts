@@ -33,5 +33,23 @@ async function main(): Promise<void> {
 /** Ends the process when what was written has arrived, since a pipe takes it later. */
 function end(code: number): void {
   process.exitCode = code;
-  process.stdout.write('', () => process.stderr.write('', () => process.exit()));
+  process.stdout.write('', () => process.stderr.write('', () => exitUnlessHung()));
+}
+
+/** How long a file system may still take to answer. */
+const LAST_ANSWERS_MS = 1000;
+
+/**
+ * `process.exit` waits for the threads that files are read in. One that a dead file server holds never returns; then
+ * nothing but a signal ends the process.
+ */
+function exitUnlessHung(): void {
+  const isAsking = (): boolean => process.getActiveResourcesInfo().some((resource) => resource.startsWith('FSReq'));
+  if (!isAsking()) process.exit();
+  setTimeout(() => {
+    if (!isAsking()) process.exit();
+    process.stderr.write('A file system does not answer: ends by SIGKILL\n', () =>
+      process.kill(process.pid, 'SIGKILL'),
+    );
+  }, LAST_ANSWERS_MS);
 }
