@@ -4,7 +4,7 @@ import { option } from '../src/config/options.ts';
 import type { Attributes } from '../src/model/attributes.ts';
 import { Cursor } from '../src/procfs/bytes.ts';
 import { NamedRows } from '../src/procfs/named_rows.ts';
-import { attempt } from '../src/procfs/source.ts';
+import { attempt, readInteger } from '../src/procfs/source.ts';
 import { createNameFilter, globs } from '../src/text/name_filter.ts';
 
 /** Bytes of a sector in `/proc/diskstats` and `/sys/class/block/NAME/size`, whatever the device's own are. */
@@ -166,7 +166,7 @@ export default defineReceiver({
       observer.observe(metrics.flushOperations, fields[15], all);
       observer.observe(metrics.flushTime, fields[16] / 1000, all);
       if (isEnabled('limit')) {
-        const size = attempt(log, device.sizePath, () => Number(host.readText(device.sizePath)));
+        const size = attempt(log, device.sizePath, () => readInteger(host, device.sizePath));
         if (size !== undefined) observer.observe(metrics.limit, size * SECTOR_BYTES, all);
       }
     }

@@ -1,7 +1,7 @@
 /** How full the kernel's table of tracked connections is. */
 import type { ComponentLog, Host } from '../../src/component.ts';
 import { Cursor } from '../../src/procfs/bytes.ts';
-import { attempt } from '../../src/procfs/source.ts';
+import { attempt, readInteger } from '../../src/procfs/source.ts';
 
 /** NaN where it cannot be told. */
 export interface Conntrack {
@@ -11,7 +11,7 @@ export interface Conntrack {
 
 /** @param folder the machine's `/proc/net` */
 export function createConntrack(host: Host, log: ComponentLog, folder: string): Conntrack {
-  const readNumber = (path: string): number => attempt(log, path, () => Number(host.readText(path))) ?? NaN;
+  const readNumber = (path: string): number => attempt(log, path, () => readInteger(host, path)) ?? NaN;
   return {
     count() {
       // The sysctl tells of the reader's own network: in a container, the machine's table needs the other file.

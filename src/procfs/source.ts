@@ -38,6 +38,19 @@ export function attempt<T>(
   }
 }
 
+/**
+ * The integer that is all that a small file of `/sys` or `/proc/sys` holds.
+ * @throws {SyntaxError} it holds anything else, and the system's error
+ */
+export function readInteger(host: Pick<Host, 'readText'>, path: string): number {
+  const text = host.readText(path).trim();
+  // An empty text would be 0 for Number.
+  if (!/^-?\d{1,16}$/.test(text)) {
+    throw new SyntaxError(`Cannot parse ${path}: ${JSON.stringify(text.slice(0, 80))} is no integer`);
+  }
+  return Number(text);
+}
+
 /** Whether an error says that a file, or what it belonged to, is not there. */
 export function isAbsent(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;

@@ -1,0 +1,99 @@
+/**
+ * Breaks each file that receivers read, one at a time and in every way: what it does not tell is lost and said, what other
+ * files tell is all there, to the last value.
+ */
+import { expect, test } from 'vitest';
+import { receivers } from '../../receivers/index.ts';
+import type { AnyReceiverDefinition } from '../../src/component.ts';
+import { createHost, type Host } from '../../src/procfs/host.ts';
+import { runReceiver, valuesOf } from '../support/collect.ts';
+import { rootOf } from '../support/machines.ts';
+
+/** What becomes of the bytes of a file; may throw instead. */
+type Breakage = (file: Uint8Array) => Uint8Array;
+
+const failWith = (code: string): Breakage => {
+  return () => {
+    throw Object.assign(new Error(`${code}: broken on purpose`), { code });
+  };
+};
+const BREAKAGES: Readonly<Record<string, Breakage>> = {
+  denied: failWith('EACCES'),
+  'not there': failWith('ENOENT'),
+  'of a device that went away': failWith('ENODEV'),
+  empty: () => new Uint8Array(0),
+  garbage: () => Buffer.from('\0\xffgarbage -1 %s\n:::\n', 'latin1'),
+  'cut off in the middle': (file) => file.slice(0, file.length >> 1),
+  'cut off behind a line': (file) => file.slice(0, file.indexOf(10, file.length >> 1) + 1),
+};
+
+const MACHINE = rootOf('debian12-kvm');
+const measuring = receivers.filter(({ type }) => !['otlp', 'self', 'filesystem'].includes(type));
+
+interface Outcome {
+  readonly values: Readonly<Record<string, number>>;
+  readonly said: readonly string[];
+}
+
+/** Two collections of a receiver on a machine of which one file is broken. */
+async function measure(
+  definition: AnyReceiverDefinition,
+  intercept: (path: string, file: Uint8Array) => Uint8Array,
+): Promise<Outcome> {
+  const host = createHost({ rootPath: MACHINE });
+  const reading =
+    (read: (path: string) => Uint8Array) =>
+    (path: string): Uint8Array =>
+      intercept(path, Uint8Array.from(read(path)));
+  const broken: Partial<Host> = {
+    read: reading(host.read),
+    readOnce: reading(host.readOnce),
+    readText: (path) => Buffer.from(intercept(path, Buffer.from(host.readText(path)))).toString(),
+    open(path) {
+      const file = host.open(path);
+      return { ...file, read: () => intercept(path, Uint8Array.from(file.read())) };
+    },
+  };
+  const run = await runReceiver(definition, { rootPath: MACHINE, everything: true, host: broken });
+  try {
+    await run.collect();
+    return { values: valuesOf(await run.collect()), said: run.said };
+  } finally {
+    await run.stop();
+    host.close();
+  }
+}
+
+/** Files whose lines are counted: less of them is less of what is counted, by their own tests. */
+const COUNTED = /^\/proc\/(\d+\/stat|1\/net\/(tcp|udp)6?)$/;
+
+test.each(measuring.map((definition) => [definition.type, definition] as const))(
+  '%s loses what a broken file tells, says so, and has all the rest',
+  async (_, definition) => {
+    const paths = new Set<string>();
+    const whole = await measure(definition, (path, file) => {
+      paths.add(path);
+      return file;
+    });
+    expect(paths.size).toBeGreaterThan(0);
+    expect(Object.keys(whole.values).length).toBeGreaterThan(2);
+    for (const broken of [...paths].filter((path) => !COUNTED.test(path))) {
+      const breakWith = (breakage: Breakage): Promise<Outcome> =>
+        measure(definition, (path, file) => (path === broken ? breakage(file) : file));
+      const { values: others } = await breakWith(BREAKAGES['not there']!);
+      for (const [name, breakage] of Object.entries(BREAKAGES)) {
+        const { values, said } = await breakWith(breakage);
+        const where = `${broken}, ${name}`;
+        // What other files tell is there,
+        expect(values, where).toMatchObject(others);
+        // and what is told of this one is true, but for a number that was cut through.
+        const changed = Object.entries(values).filter(([series, value]) => value !== whole.values[series]);
+        expect(changed.length, where).toBeLessThanOrEqual(name === 'cut off in the middle' ? 1 : 0);
+        const news = said.filter((line) => !whole.said.includes(line));
+        if (name === 'denied') expect(news.join(), where).toContain('permission denied (EACCES)');
+        // It is said once, not at every collection.
+        expect(new Set(news).size, where).toBe(news.length);
+      }
+    }
+  },
+);
