@@ -37,7 +37,7 @@ export class NamedRows<T> {
   /** What is kept of the name in the bytes from `start` to before `end`; made if it is new. */
   at(bytes: Uint8Array, start: number, end: number): T {
     let row = this.#order[this.#position];
-    if (row === undefined || !isSame(row.name, bytes, start, end)) row = this.#lookUp(bytes.slice(start, end));
+    if (row === undefined || !isSame(row.name, bytes, start, end)) row = this.#lookUp(bytes.subarray(start, end));
     this.#order[this.#position++] = row;
     if (row.pass !== this.#pass) this.#met++;
     row.pass = this.#pass;
@@ -54,7 +54,10 @@ export class NamedRows<T> {
   #lookUp(bytes: Uint8Array): Row<T> {
     const name = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
     let row = this.#byName.get(name);
-    if (row === undefined) this.#byName.set(name, (row = { name: bytes, value: this.#create(name), pass: 0 }));
+    if (row === undefined) {
+      // A copy, for the bytes are the reader's; `slice` of a Buffer would be none.
+      this.#byName.set(name, (row = { name: Uint8Array.from(bytes), value: this.#create(name), pass: 0 }));
+    }
     return row;
   }
 }

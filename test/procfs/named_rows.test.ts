@@ -29,9 +29,12 @@ test('NamedRows forgets what a pass did not meet', () => {
   expect(pass(rows, ['a', 'b'])[0]).not.toBe(a);
 });
 
-test('NamedRows keeps its own copy of a name', () => {
+test.each([
+  ['an array', (text: string) => encode(text)],
+  ['a buffer, whose slices are views', (text: string) => Buffer.from(text)],
+])('NamedRows keeps its own copy of a name in %s', (_, bytesOf) => {
   const rows = new NamedRows((name) => ({ name }));
-  const bytes = encode('eth0');
+  const bytes = bytesOf('eth0');
   rows.begin();
   const eth0 = rows.at(bytes, 0, 4);
   rows.end();
