@@ -1,47 +1,103 @@
 /**
- * Bundles the agent into one CommonJS file. Loose ES modules cost 39 MB and half a second more
- * (docs/decisions/bundle.md).
+ * Bundles the agent into CommonJS files below `dist/`: `sonde.cjs` starts it, `main.cjs` is the agent, and each library
+ * is a file of its own in `packages/`, so that what a configuration does not use is not in memory
+ * (docs/decisions/bundle.md, docs/decisions/memory.md).
  */
-import { build } from 'esbuild';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { build, type BuildOptions, type Plugin } from 'esbuild';
+import { chmodSync, copyFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
+const require = createRequire(import.meta.url);
+const { dependencies } = require('../package.json') as { readonly dependencies: Readonly<Record<string, string>> };
 
-await build({
+/** So little of these is used that they are better off inside, where the rest of them is left out. */
+const INSIDE = ['@opentelemetry/api', 'valibot'];
+const APART = Object.keys(dependencies).filter((name) => !INSIDE.includes(name));
+
+/** Imported at the top of a module, but loaded only when one of their names is first used: few configurations do. */
+const LATE = [
+  '@opentelemetry/sdk-logs',
+  '@opentelemetry/sdk-metrics',
+  'node:crypto',
+  'node:fs/promises',
+  'node:net',
+  'node:stream/promises',
+];
+
+const options: BuildOptions = {
   absWorkingDir: root,
-  entryPoints: { main: 'src/main.ts' },
-  outdir: dist,
   outExtension: { '.js': '.cjs' },
   bundle: true,
   platform: 'node',
   format: 'cjs',
   target: 'node26',
+  // One character beyond ASCII, and V8 keeps a file of a megabyte or more with two bytes a character.
+  charset: 'ascii',
   minifySyntax: true,
   minifyWhitespace: true,
-  keepNames: false,
   legalComments: 'eof',
   // Libraries call createRequire(import.meta.url), and the agent looks for configs/ beside itself.
   define: { 'import.meta.url': '__bundleUrl', 'import.meta.dirname': '__dirname' },
   banner: { js: 'const __bundleUrl=require("node:url").pathToFileURL(__filename).href;' },
+  metafile: true,
   logLevel: 'warning',
-});
+};
 
-// The compile cache spares V8 the parsing at every later start; it has to be on before the bundle is loaded.
-writeFileSync(
-  join(dist, 'sonde.cjs'),
-  `#!/usr/bin/env -S node --max-semi-space-size=1
-const [major] = process.versions.node.split('.');
-if (Number(major) < 26) {
-  console.error(\`sonde needs Node.js 26 or later; this is \${process.version}. Install it, or run "npm start" in the source folder, which brings its own.\`);
-  process.exit(69);
-}
-require('node:module').enableCompileCache(require('node:path').join(__dirname, '.cache'));
-require('./main.cjs');
-`,
-  { mode: 0o755 },
+const [agent, packages] = await Promise.all([
+  build({ ...options, entryPoints: { main: 'src/main.ts' }, outdir: dist, plugins: [late(), apart('./packages')] }),
+  build({
+    ...options,
+    entryPoints: Object.fromEntries(APART.map((name) => [fileName(name), name])),
+    outdir: join(dist, 'packages'),
+    plugins: [apart('.')],
+  }),
+]);
+copyFileSync(join(root, 'scripts', 'launcher.cjs'), join(dist, 'sonde.cjs'));
+chmodSync(join(dist, 'sonde.cjs'), 0o755);
+
+const sizes = [agent, packages].map(({ metafile }) =>
+  Object.values(metafile!.outputs).reduce((sum, { bytes }) => sum + bytes / 1024, 0),
 );
+console.error(`dist/sonde.cjs: ${sizes[0].toFixed(0)} KiB, packages ${sizes[1].toFixed(0)} KiB`);
 
-const bytes = readFileSync(join(dist, 'main.cjs')).length;
-console.error(`dist/sonde.cjs: ${(bytes / 1024).toFixed(0)} KiB`);
+function fileName(name: string): string {
+  return name.replace('@', '').replaceAll('/', '-');
+}
+
+/** Leaves the libraries that have files of their own to `require`. */
+function apart(folder: string): Plugin {
+  return {
+    name: 'apart',
+    setup({ onResolve }) {
+      onResolve({ filter: /^[^.]/ }, ({ path, kind }) =>
+        kind !== 'entry-point' && APART.includes(path)
+          ? { path: `${folder}/${fileName(path)}.cjs`, external: true }
+          : undefined,
+      );
+    },
+  };
+}
+
+/** Puts a module of getters in the place of a late one. */
+function late(): Plugin {
+  return {
+    name: 'late',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^[^.]/, namespace: 'file' }, ({ path, kind }) =>
+        kind === 'import-statement' && LATE.includes(path) ? { path, namespace: 'late' } : undefined,
+      );
+      onLoad({ filter: /^/, namespace: 'late' }, ({ path }) => ({
+        contents: [
+          `let loaded; const load = () => (loaded ??= require(${JSON.stringify(path)}));`,
+          ...Object.keys(require(path) as object).map(
+            (name) => `Object.defineProperty(exports, '${name}', { enumerable: true, get: () => load().${name} });`,
+          ),
+        ].join('\n'),
+        resolveDir: root,
+      }));
+    },
+  };
+}

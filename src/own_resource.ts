@@ -1,10 +1,11 @@
 /** Who the agent's telemetry is from. */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { LoadedConfig } from './config/load.ts';
 import type { Resource } from './model/batch.ts';
 import { SCHEMA_URL } from './model/semconv.ts';
 import type { Host } from './procfs/host.ts';
 import { detectHostResource } from './procfs/host_resource.ts';
+import { sha1 } from './text/sha1.ts';
 
 /** What is detected, overridden by what is configured. */
 export function createOwnResource(
@@ -29,7 +30,7 @@ const INSTANCE_NAMESPACE = '4d63009a8d0f11eeaad74c796ed8e320';
 /** UUID version 5 of the machine's id, so that a restart goes on with the same series; random without one. */
 function instanceIdOf(hostId: unknown): string {
   if (typeof hostId !== 'string' || hostId === '') return randomUUID();
-  const hash = createHash('sha1').update(Buffer.from(INSTANCE_NAMESPACE, 'hex')).update(hostId).digest();
+  const hash = sha1(Buffer.concat([Buffer.from(INSTANCE_NAMESPACE, 'hex'), Buffer.from(hostId)]));
   hash[6] = (hash[6]! & 0x0f) | 0x50;
   hash[8] = (hash[8]! & 0x3f) | 0x80;
   const hex = hash.toString('hex').slice(0, 32);

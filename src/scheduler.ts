@@ -2,7 +2,7 @@
  * Calls back at wall-clock times that are multiples of an interval, moved by an offset that is the same for the life of
  * this instance, so that a fleet does not collect all at once.
  */
-import { createHash } from 'node:crypto';
+import { sha1 } from './text/sha1.ts';
 
 export interface Clock {
   /** Milliseconds since 1970. May jump. */
@@ -29,7 +29,7 @@ export interface Scheduler {
 }
 
 export function createScheduler(instanceId: string, clock: Clock = systemClock): Scheduler {
-  const seed = createHash('sha256').update(instanceId).digest().readUIntBE(0, 6);
+  const seed = sha1(Buffer.from(instanceId)).readUIntBE(0, 6);
   const groups = new Map<number, { readonly jobs: Set<Job>; cancel: () => void }>();
 
   function schedule(interval_ms: number, lastTick_ms: number): void {

@@ -118,9 +118,13 @@ function compressed({ bytes, compressed: known }: Rendering, encoding: ContentEn
 function compress(bytes: Buffer, encoding: 'gzip' | 'zstd'): Buffer | Promise<Buffer> {
   const zlib = process.getBuiltinModule('node:zlib');
   const isLarge = bytes.length >= ASYNC_FROM_BYTES;
+  // Expositions shrink to a fifth. Room for that at once: what zlib takes by default is 16 KiB of garbage a scrape, or
+  // for large ones many pieces to copy together.
+  const chunkSize = Math.max(1024, bytes.length >> 2);
   if (encoding === 'gzip') {
-    return isLarge ? promisify(zlib.gzip)(bytes, { level: 1 }) : zlib.gzipSync(bytes, { level: 1 });
+    const options = { level: 1, chunkSize };
+    return isLarge ? promisify(zlib.gzip)(bytes, options) : zlib.gzipSync(bytes, options);
   }
-  const options = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } };
+  const options = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 }, chunkSize };
   return isLarge ? promisify(zlib.zstdCompress)(bytes, options) : zlib.zstdCompressSync(bytes, options);
 }

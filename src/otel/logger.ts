@@ -60,7 +60,10 @@ export function createLoggerProvider(resource: Resource, version: string): Logge
           await handingOver;
         },
       };
-      return new LoggerProvider({ processors: [processor] }).getLogger(name, version);
+      let logger: Logger | undefined;
+      // Most receivers emit no record, and the bundle loads the SDK when something of it is first used.
+      const made = (): Logger => (logger ??= new LoggerProvider({ processors: [processor] }).getLogger(name, version));
+      return { emit: (record) => made().emit(record), enabled: (options) => made().enabled(options) };
     },
   };
 }

@@ -33,13 +33,8 @@ export interface SdkMetrics {
   }): Promise<MetricBatch[]>;
 }
 
-class Reader extends MetricReader {
-  protected override async onShutdown(): Promise<void> {}
-  protected override async onForceFlush(): Promise<void> {}
-}
-
 export function createSdkMetrics(resource: Resource, scope: Scope): SdkMetrics {
-  const reader = new Reader();
+  const reader = createReader();
   const meter = new MeterProvider({ readers: [reader] }).getMeter(scope.name, scope.version);
   const known = new Map<string, Series>();
   let layout: Series[] = [];
@@ -77,6 +72,15 @@ export function createSdkMetrics(resource: Resource, scope: Scope): SdkMetrics {
   };
 }
 
+/** Not a class of the module: the bundle loads the SDK when something of it is first used. */
+function createReader(): MetricReader {
+  class Reader extends MetricReader {
+    protected override async onShutdown(): Promise<void> {}
+    protected override async onForceFlush(): Promise<void> {}
+  }
+  return new Reader();
+}
+
 function seriesOf(
   known: Map<string, Series>,
   resource: Resource,
@@ -100,7 +104,7 @@ function metricOf(data: MetricData): Metric {
     name: descriptor.name,
     description: descriptor.description,
     unit: descriptor.unit,
-    kind: KINDS[dataPointType],
+    kind: kindOf(dataPointType),
     isMonotonic: dataPointType === DataPointType.SUM && data.isMonotonic,
     temporality:
       dataPointType === DataPointType.GAUGE
@@ -112,12 +116,18 @@ function metricOf(data: MetricData): Metric {
   };
 }
 
-const KINDS = {
-  [DataPointType.GAUGE]: 'gauge',
-  [DataPointType.SUM]: 'sum',
-  [DataPointType.HISTOGRAM]: 'histogram',
-  [DataPointType.EXPONENTIAL_HISTOGRAM]: 'exponential_histogram',
-} as const;
+function kindOf(type: DataPointType): Metric['kind'] {
+  switch (type) {
+    case DataPointType.GAUGE:
+      return 'gauge';
+    case DataPointType.SUM:
+      return 'sum';
+    case DataPointType.HISTOGRAM:
+      return 'histogram';
+    case DataPointType.EXPONENTIAL_HISTOGRAM:
+      return 'exponential_histogram';
+  }
+}
 
 function distribution(type: DataPointType, point: DataPoint<unknown>): DistributionPoint | undefined {
   if (type === DataPointType.HISTOGRAM) {
