@@ -86,6 +86,8 @@ export function createAgent(options: AgentOptions): Agent {
     const resource = createOwnResource(config, host, version);
     const hostName = String(resource.attributes['host.name']);
     const scheduler = createScheduler(String(resource.attributes['service.instance.id']));
+    const meterProvider = createMeterProvider(resource, host.bootTime(), startTime);
+    meterProvider.register();
     const serve = createServe({
       log: log.forComponent('http'),
       page: createStatusPage({ figures, version, hostName }),
@@ -103,7 +105,7 @@ export function createAgent(options: AgentOptions): Agent {
         http: createHttpSender,
         logger: createLoggerProvider(resource, version).logger,
         figures,
-        otherMeters: createMeterProvider(resource, host.bootTime(), startTime).meters,
+        otherMeters: meterProvider.meters,
       },
       close() {
         scheduler.stop();
