@@ -25,7 +25,14 @@ const BREAKAGES: Readonly<Record<string, Breakage>> = {
   garbage: () => Buffer.from('\0\xffgarbage -1 %s\n:::\n', 'latin1'),
   'cut off in the middle': (file) => file.slice(0, file.length >> 1),
   'cut off behind a line': (file) => file.slice(0, file.indexOf(10, file.length >> 1) + 1),
+  'without its third line': (file) => withoutLine(file, 2),
+  'without its last line but one': (file) => withoutLine(file, Buffer.from(file).toString().split('\n').length - 3),
 };
+
+function withoutLine(file: Uint8Array, at: number): Uint8Array {
+  const lines = Buffer.from(file).toString().split('\n');
+  return Buffer.from(lines.filter((_, index) => index !== at).join('\n'));
+}
 
 const MACHINE = rootOf('debian12-kvm');
 const measuring = receivers.filter(({ type }) => !['otlp', 'self', 'filesystem'].includes(type));
@@ -35,29 +42,41 @@ interface Outcome {
   readonly said: readonly string[];
 }
 
-/** Two collections of a receiver on a machine of which one file is broken. */
+/** Three collections of a receiver on a machine of which files break, before the first collection or after it. */
 async function measure(
   definition: AnyReceiverDefinition,
-  intercept: (path: string, file: Uint8Array) => Uint8Array,
+  isBrokenLater: boolean,
+  breakFile: (path: string, file: Uint8Array) => Uint8Array,
 ): Promise<Outcome> {
   const host = createHost({ rootPath: MACHINE });
+  let isBroken = !isBrokenLater;
+  // As the real host: what was read before is overwritten.
+  const buffer = Buffer.alloc(1 << 20);
+  const broken = (path: string, file: Uint8Array): Uint8Array => (isBroken ? breakFile(path, file) : file);
+  const intercept = (path: string, file: Uint8Array): Uint8Array => {
+    const bytes = broken(path, Uint8Array.from(file));
+    buffer.fill(0).set(bytes);
+    return buffer.subarray(0, bytes.length);
+  };
   const reading =
     (read: (path: string) => Uint8Array) =>
     (path: string): Uint8Array =>
-      intercept(path, Uint8Array.from(read(path)));
-  const broken: Partial<Host> = {
+      intercept(path, read(path));
+  const replaced: Partial<Host> = {
     read: reading(host.read),
     readOnce: reading(host.readOnce),
-    readText: (path) => Buffer.from(intercept(path, Buffer.from(host.readText(path)))).toString(),
+    readText: (path) => Buffer.from(broken(path, Buffer.from(host.readText(path)))).toString(),
     open(path) {
       const file = host.open(path);
-      return { ...file, read: () => intercept(path, Uint8Array.from(file.read())) };
+      return { ...file, read: () => intercept(path, file.read()) };
     },
   };
-  const run = await runReceiver(definition, { rootPath: MACHINE, everything: true, host: broken });
+  const run = await runReceiver(definition, { rootPath: MACHINE, everything: true, host: replaced });
   try {
     await run.collect();
-    return { values: valuesOf(await run.collect()), said: run.said };
+    isBroken = true;
+    await run.collect();
+    return { values: withoutCounts(valuesOf(await run.collect())), said: run.said };
   } finally {
     await run.stop();
     host.close();
@@ -66,12 +85,20 @@ async function measure(
 
 /** Files whose lines are counted: less of them is less of what is counted, by their own tests. */
 const COUNTED = /^\/proc\/(\d+\/stat|1\/net\/(tcp|udp)6?)$/;
+/** CPUs are counted by the lines of /proc/stat. */
+const isCount = (series: string): boolean => /^system\.cpu\.(logical|physical)\.count/.test(series);
+const withoutCounts = (values: Outcome['values']): Outcome['values'] =>
+  Object.fromEntries(Object.entries(values).filter(([series]) => !isCount(series)));
 
-test.each(measuring.map((definition) => [definition.type, definition] as const))(
-  '%s loses what a broken file tells, says so, and has all the rest',
-  async (_, definition) => {
+const cases = measuring.flatMap((definition) =>
+  [false, true].map((isLater) => [definition.type, isLater ? 'later' : 'from the start', definition, isLater] as const),
+);
+
+test.each(cases)(
+  '%s loses what a file tells that is broken %s, says so, and has all the rest',
+  async (_, _when, definition, isBrokenLater) => {
     const paths = new Set<string>();
-    const whole = await measure(definition, (path, file) => {
+    const whole = await measure(definition, false, (path, file) => {
       paths.add(path);
       return file;
     });
@@ -79,7 +106,7 @@ test.each(measuring.map((definition) => [definition.type, definition] as const))
     expect(Object.keys(whole.values).length).toBeGreaterThan(2);
     for (const broken of [...paths].filter((path) => !COUNTED.test(path))) {
       const breakWith = (breakage: Breakage): Promise<Outcome> =>
-        measure(definition, (path, file) => (path === broken ? breakage(file) : file));
+        measure(definition, isBrokenLater, (path, file) => (path === broken ? breakage(file) : file));
       const { values: others } = await breakWith(BREAKAGES['not there']!);
       for (const [name, breakage] of Object.entries(BREAKAGES)) {
         const { values, said } = await breakWith(breakage);
@@ -90,7 +117,8 @@ test.each(measuring.map((definition) => [definition.type, definition] as const))
         const changed = Object.entries(values).filter(([series, value]) => value !== whole.values[series]);
         expect(changed.length, where).toBeLessThanOrEqual(name === 'cut off in the middle' ? 1 : 0);
         const news = said.filter((line) => !whole.said.includes(line));
-        if (name === 'denied') expect(news.join(), where).toContain('permission denied (EACCES)');
+        const isMissed = !isBrokenLater || Object.keys(whole.values).some((series) => !(series in values));
+        if (name === 'denied' && isMissed) expect(news.join(), where).toContain('permission denied (EACCES)');
         // It is said once, not at every collection.
         expect(new Set(news).size, where).toBe(news.length);
       }
