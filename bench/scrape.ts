@@ -3,6 +3,7 @@
  * the same minutes.
  * Usage: node bench/scrape.ts [milliseconds between two scrapes of the same program] [scrapes a turn] [turns]
  */
+import { join } from 'node:path';
 import { overlayOf, startNodeExporter, startSonde, temporaryFolder, type Scraped } from './agents.ts';
 import { median, mib, ms, table, target, us } from './measure.ts';
 import { cpuTime_us, memory, sleep } from './process.ts';
@@ -10,9 +11,9 @@ import { countSeries, scrape, textOf, type Encoding } from './scraper.ts';
 import { writeTree } from './trees.ts';
 
 const [gap_ms = 50, perTurn = 20, turns = 9] = process.argv.slice(2).map(Number);
-const WARM_UP = 60;
+const WARM_UP = 200;
 
-/** The opt-in metrics that are to be had from the files which these collectors read as well. */
+/** Opt-in metrics that are to be had from files which both read. */
 const SAME_METRICS = {
   cpu: ['system.cpu.linux.guest.time'],
   disk: [
@@ -38,47 +39,52 @@ const SAME_METRICS = {
   ],
   system: ['system.boot_time'],
 };
-const SAME_RECEIVERS = ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system', 'processes'];
-const SAME_COLLECTORS = [
-  '--collector.disable-defaults',
-  '--web.disable-exporter-metrics',
-  ...['cpu', 'loadavg', 'meminfo', 'vmstat', 'diskstats', 'filesystem', 'netdev', 'stat', 'filefd', 'processes'].map(
-    (name) => `--collector.${name}`,
-  ),
-  '--collector.stat.softirq',
-];
+const SAME_RECEIVERS = ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system'];
+const SAME_COLLECTORS = ['cpu', 'loadavg', 'meminfo', 'vmstat', 'diskstats', 'filesystem', 'netdev', 'stat', 'filefd'];
 /** As many as a large server has. */
 const SERVER = { cpus: 64, interfaces: 8, mounts: 20, disks: 24, processes: 1200 };
+
+/** Both with what is to be had from the same files, the states of all processes included or not. */
+function sameSources(hasProcesses: boolean, root = '/'): (() => Promise<Scraped>)[] {
+  const [receivers, collectors] = hasProcesses
+    ? [
+        [...SAME_RECEIVERS, 'processes'],
+        [...SAME_COLLECTORS, 'processes'],
+      ]
+    : [SAME_RECEIVERS, SAME_COLLECTORS];
+  const paths = [
+    `--path.procfs=${join(root, 'proc')}`,
+    `--path.sysfs=${join(root, 'sys')}`,
+    `--path.rootfs=${root}`,
+    // It would ask the kernel for this machine's interfaces, whatever the paths.
+    '--no-collector.netdev.netlink',
+  ];
+  return [
+    () => startSonde('Sonde', { overlay: overlayOf(SAME_METRICS, receivers), rootPath: root }),
+    () =>
+      startNodeExporter('node_exporter', [
+        '--collector.disable-defaults',
+        '--web.disable-exporter-metrics',
+        '--collector.stat.softirq',
+        ...collectors.map((name) => `--collector.${name}`),
+        ...(root === '/' ? [] : paths),
+      ]),
+  ];
+}
 
 console.log(`Each program is scraped every ${gap_ms} ms, ${turns} turns of ${perTurn} scrapes; medians.`);
 await compare('This machine, default configurations', [
   () => startSonde('Sonde'),
   () => startNodeExporter('node_exporter'),
 ]);
-await compare('This machine, the same sources: what Sonde’s default configuration reads, with processes', [
-  () => startSonde('Sonde', { overlay: overlayOf(SAME_METRICS, SAME_RECEIVERS) }),
-  () => startNodeExporter('node_exporter', SAME_COLLECTORS),
-]);
+await compare('This machine, the same sources', sameSources(true));
+await compare('This machine, the same sources without processes', sameSources(false));
 const folder = temporaryFolder();
 try {
-  const machine = writeTree(folder.path, SERVER);
-  const title = Object.entries(SERVER).map(([what, count]) => `${count} ${what}`);
-  await compare(
-    `A server (files of ${title.join(', ')}), the same sources`,
-    [
-      () => startSonde('Sonde', { overlay: overlayOf(SAME_METRICS, SAME_RECEIVERS), rootPath: machine.root }),
-      () =>
-        startNodeExporter('node_exporter', [
-          ...SAME_COLLECTORS,
-          `--path.procfs=${machine.root}/proc`,
-          `--path.sysfs=${machine.root}/sys`,
-          `--path.rootfs=${machine.root}`,
-          // It would ask the kernel for this machine's interfaces.
-          '--no-collector.netdev.netlink',
-        ]),
-    ],
-    machine.advance,
-  );
+  const { root, advance } = writeTree(folder.path, SERVER);
+  const counts = Object.entries(SERVER).map(([what, count]) => `${count} ${what}`);
+  await compare(`Files of a server of ${counts.join(', ')}; the same sources`, sameSources(true, root), advance);
+  await compare('Files of that server, the same sources without processes', sameSources(false, root), advance);
 } finally {
   folder.remove();
 }
