@@ -1,0 +1,63 @@
+/** The default configuration and the standard variables: an endpoint in the environment is enough to send everything. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parseExposition } from '../exporters/prometheus/grammar.ts';
+import { pointsIn } from './otlp_documents.ts';
+import { freePort, sondeCommand, startCollector, startServer, until, type CollectorServer } from './servers.ts';
+
+let collector: CollectorServer;
+beforeAll(async () => {
+  collector = await startCollector();
+});
+afterAll(async () => {
+  await collector?.stop();
+});
+
+const RECEIVERS = 'cpu disk filesystem load memory network paging processes self system'.split(' ');
+
+test.each(['', 'http/json', 'grpc'])(
+  'OTEL_EXPORTER_OTLP_ENDPOINT alone sends everything; OTEL_EXPORTER_OTLP_PROTOCOL=%s says how',
+  async (protocol) => {
+    const port = await freePort();
+    const [command, ...args] = await sondeCommand();
+    const team = `team ${protocol}`;
+    const sonde = await startServer({
+      command,
+      args: () => [...args, 'run'],
+      env: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: protocol === 'grpc' ? collector.grpcEndpoint : collector.httpEndpoint,
+        OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
+        OTEL_RESOURCE_ATTRIBUTES: `team=${encodeURIComponent(team)},deployment.environment.name=test,service.name=no`,
+        OTEL_SERVICE_NAME: 'edge-7',
+        OTEL_EXPORTER_PROMETHEUS_PORT: String(port),
+      },
+      url: `http://127.0.0.1:${port}`,
+      ready: `http://127.0.0.1:${port}/metrics`,
+    });
+    try {
+      const points = () => pointsIn(collector.received()).filter(({ resource }) => resource.get('team') === team);
+      const scopes = () => [...new Set(points().map(({ scope }) => scope))].toSorted();
+      const expected = RECEIVERS.map((type) => `sonde.receiver.${type}`);
+      await until('every receiver’s metrics have arrived', async () => scopes().length >= expected.length);
+      expect(scopes()).toEqual(expected);
+      for (const { resource } of points()) {
+        expect(resource.get('service.name')).toBe('edge-7');
+        expect(resource.get('deployment.environment.name')).toBe('test');
+        expect(resource.get('host.name')).not.toBeUndefined();
+      }
+      // As many series of the machine as a scrape has: those of the agent itself come with its first requests.
+      const families = parseExposition(await (await fetch(`${sonde.url}/metrics`)).text(), 'text');
+      const scraped = [...families.values()].flatMap(({ samples }) => samples);
+      const ofMachine = (name: string): boolean => /^system[._]/.test(name);
+      const series = new Set(
+        points()
+          .filter(({ name }) => ofMachine(name))
+          .map(({ key }) => JSON.stringify((JSON.parse(key) as unknown[]).slice(0, -2))),
+      );
+      expect(series.size).toBe(scraped.filter(({ name }) => ofMachine(name)).length);
+      expect(await sonde.stop()).toBe(0);
+    } finally {
+      await sonde.stop('SIGKILL');
+    }
+  },
+  60_000,
+);
