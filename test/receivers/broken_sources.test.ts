@@ -103,7 +103,7 @@ test.each(cases)(
       return file;
     });
     expect(paths.size).toBeGreaterThan(0);
-    expect(Object.keys(whole.values).length).toBeGreaterThan(2);
+    expect(Object.keys(whole.values)).not.toEqual([]);
     for (const broken of [...paths].filter((path) => !COUNTED.test(path))) {
       const breakWith = (breakage: Breakage): Promise<Outcome> =>
         measure(definition, isBrokenLater, (path, file) => (path === broken ? breakage(file) : file));
