@@ -254,6 +254,22 @@ test('The series of a receiver that a reload takes away are gone at the next scr
   expect(text).not.toContain('system_cpu_load_average_1m');
 });
 
+test('A reload that is asked for over HTTP is answered, though it restarts the listener that was asked', async () => {
+  const port = await freePort();
+  const config = (note: string): WrittenConfig => ({
+    receivers: { load: {} },
+    exporters: { prometheus: { endpoint: `127.0.0.1:${port}`, constant_labels: { note } } },
+    pipelines: { metrics: { receivers: ['load'], exporters: ['prometheus'] } },
+  });
+  const { agent, reload } = makeAgent(config('a'), REAL, () => reload(config('b')));
+  await agent.start();
+  const [url] = agent.listening();
+  const response = await fetch(`${url}/-/reload`, { method: 'POST' });
+  expect(response.status).toBe(200);
+  expect(await response.json()).toEqual({ started: ['prometheus'], stopped: ['prometheus'], kept: 1 });
+  expect(await scrape(url!)).toContain('note="b"');
+});
+
 test('Reloads that are asked for at once are done one after the other, and stop waits for them', async () => {
   const stage = createStage();
   const { agent, reload } = makeAgent(CONFIG, stage);

@@ -101,9 +101,14 @@ export async function openListener(options: ServeOptions, environment: HttpListe
     users: 0,
     close() {
       stopWatching?.();
-      return closeServer(server, closeTimeout_ms);
+      return closeServer(server, closeTimeout_ms, isReloadAlone);
     },
   };
+
+  let underWay = 0;
+  let reloading = 0;
+  /** A reload may be what closes this listener: it is answered after that. */
+  const isReloadAlone = (): boolean => reloading > 0 && underWay === reloading;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // Rebinding a name to 127.0.0.1 would let any web page that a user opens read this: its Host header gives it away.
@@ -125,6 +130,13 @@ export async function openListener(options: ServeOptions, environment: HttpListe
   }
 
   server.on('request', (request, response) => {
+    const isReload = request.url === RELOAD_PATH;
+    underWay++;
+    if (isReload) reloading++;
+    response.once('close', () => {
+      underWay--;
+      if (isReload) reloading--;
+    });
     answer(request, response).catch((error: unknown) => {
       log.error('Cannot answer a request: its handler failed', { url: request.url, error: String(error) });
       if (response.headersSent) response.destroy();
@@ -179,16 +191,24 @@ function listenProblem({ code, message }: NodeJS.ErrnoException): string {
   }
 }
 
-async function closeServer(server: Server, timeout_ms: number): Promise<void> {
+/** Resolves when the port is free and no request is under way, but for reloads: `isReloadAlone` says so. */
+async function closeServer(server: Server, timeout_ms: number, isReloadAlone: () => boolean): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  server.close(() => resolve());
-  server.closeIdleConnections();
   // Connections whose request ends from now on fall idle later.
-  const sweep = setInterval(() => server.closeIdleConnections(), 20);
-  const deadline = setTimeout(() => server.closeAllConnections(), timeout_ms);
+  const sweep = setInterval(() => {
+    server.closeIdleConnections();
+    if (isReloadAlone()) resolve();
+  }, 20);
+  const deadline = setTimeout(() => {
+    if (!isReloadAlone()) server.closeAllConnections();
+  }, timeout_ms);
+  server.close(() => {
+    clearInterval(sweep);
+    clearTimeout(deadline);
+    resolve();
+  });
+  server.closeIdleConnections();
   await promise;
-  clearInterval(sweep);
-  clearTimeout(deadline);
 }
 
 function plain(response: ServerResponse, status: number, text: string): void {

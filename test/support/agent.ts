@@ -96,10 +96,19 @@ export interface AgentRun {
 }
 
 /** Makes an agent and has it stopped when the test is over; it is for the test to start it. */
-export function makeAgent(written: WrittenConfig, definitions: Definitions): AgentRun {
+export function makeAgent(
+  written: WrittenConfig,
+  definitions: Definitions,
+  onReload?: () => ReturnType<Agent['reload']>,
+): AgentRun {
   const lines: string[] = [];
   const log = createLog({ level: 'info', format: 'logfmt', hasColor: false, write: (line) => void lines.push(line) });
-  const agent = createAgent({ config: configOf(written, definitions), version: '0', log });
+  const agent = createAgent({
+    config: configOf(written, definitions),
+    version: '0',
+    log,
+    ...(onReload !== undefined && { onReload }),
+  });
   onTestFinished(() => agent.stop());
   return {
     agent,
