@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, program } from '../test/integration/servers.ts';
 import { start, type Measured } from './process.ts';
+import { scrape } from './scraper.ts';
 
 export interface Scraped extends Measured {
   readonly url: string;
@@ -46,7 +47,7 @@ export async function startSonde(name: string, options: SondeOptions = {}): Prom
 }
 
 /** What the first line of the bundle has Node.js started with. */
-export function launchFlags(): string[] {
+function launchFlags(): string[] {
   const [first = ''] = readFileSync(bundle, 'utf8').split('\n', 1);
   return first.split(' ').filter((word) => word.startsWith('--'));
 }
@@ -78,6 +79,18 @@ export async function startNodeExporter(name: string, args: readonly string[] = 
   ];
   const process_ = await start(name, await program('node_exporter'), all, url);
   return { ...process_, url, stop: () => process_.stop().finally(textfiles.remove) };
+}
+
+/** Node.js's HTTP server alone, answering with what `model` answers: the least that any agent on Node.js costs. */
+export async function startBareServer(name: string, model: Scraped): Promise<Scraped> {
+  const folder = temporaryFolder();
+  const file = join(folder.path, 'body');
+  writeFileSync(file, await scrape(model.url, 'identity'));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}/metrics`;
+  const script = join(import.meta.dirname, 'floor/http.cjs');
+  const process_ = await start(name, process.execPath, [...launchFlags(), script, String(port), file], url);
+  return { ...process_, url, stop: () => process_.stop().finally(folder.remove) };
 }
 
 export function temporaryFolder(): { readonly path: string; remove(): void } {

@@ -3,38 +3,22 @@
  * work, all scraped in turn.
  * Usage: node bench/breakdown.ts [milliseconds between two scrapes of the same program] [scrapes a turn] [turns]
  */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { freePort } from '../test/integration/servers.ts';
-import { launchFlags, overlayOf, startNodeExporter, startSonde, temporaryFolder, type Scraped } from './agents.ts';
+import { overlayOf, startBareServer, startNodeExporter, startSonde, type Scraped } from './agents.ts';
 import { median, ms, table } from './measure.ts';
-import { cpuTime_us, sleep, start } from './process.ts';
+import { cpuTime_us, sleep } from './process.ts';
 import { scrape, type Encoding } from './scraper.ts';
 
 const [gap_ms = 50, perTurn = 20, turns = 9] = process.argv.slice(2).map(Number);
 const WARM_UP = 200;
 const QUICK = ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system'];
 
-const folder = temporaryFolder();
-const file = join(folder.path, 'body');
 const running: { readonly program: Scraped; readonly encoding: Encoding }[] = [];
 const add = (program: Scraped, encoding: Encoding = 'identity'): void => void running.push({ program, encoding });
 
-async function startFloor(name: string, encoding: Encoding): Promise<Scraped> {
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}/`;
-  const script = join(import.meta.dirname, 'floor/http.cjs');
-  return {
-    ...(await start(name, process.execPath, [...launchFlags(), script, String(port), file, encoding], url)),
-    url,
-  };
-}
-
 try {
   const sonde = await startSonde('… of all: the default configuration');
-  writeFileSync(file, await scrape(sonde.url, 'identity'));
-  add(await startFloor('Node.js’s HTTP server with the same bytes', 'identity'));
-  add(await startFloor('… that compresses them', 'gzip'), 'gzip');
+  add(await startBareServer('Node.js’s HTTP server alone, with the same bytes', sonde));
+  add(await startBareServer('… that compresses them', sonde), 'gzip');
   add(
     await startSonde('Sonde with the text that it has', {
       overlay: overlayOf({}).replace('max_age: 0s', 'max_age: 1h'),
@@ -72,5 +56,4 @@ try {
   console.log(table([['', 'CPU a scrape'], ...rows]));
 } finally {
   await Promise.all(running.map(({ program }) => program.stop()));
-  folder.remove();
 }

@@ -4,7 +4,7 @@
  * Usage: node bench/scrape.ts [milliseconds between two scrapes of the same program] [scrapes a turn] [turns]
  */
 import { join } from 'node:path';
-import { overlayOf, startNodeExporter, startSonde, temporaryFolder, type Scraped } from './agents.ts';
+import { overlayOf, startBareServer, startNodeExporter, startSonde, temporaryFolder, type Scraped } from './agents.ts';
 import { median, mib, ms, table, target, us } from './measure.ts';
 import { cpuTime_us, memory, sleep } from './process.ts';
 import { countSeries, scrape, textOf, type Encoding } from './scraper.ts';
@@ -89,11 +89,12 @@ try {
   folder.remove();
 }
 
-/** The last one is what the others are compared with. */
+/** The first one is Sonde, and the last what the others are compared with. */
 async function compare(title: string, starts: readonly (() => Promise<Scraped>)[], advance?: () => void) {
   const running: Scraped[] = [];
   try {
     for (const begin of starts) running.push(await begin());
+    running.unshift(await startBareServer('Node.js’s HTTP server alone', running[0]));
     console.log(`\n### ${title}\n`);
     const rows: (string | number)[][] = [];
     const ratios: [Encoding, number][] = [];
