@@ -214,9 +214,11 @@ export function createStage(): Stage {
           if (kept.length === 0) return [];
           return [{ body: Buffer.from(JSON.stringify(kept)), count: kept.length }];
         },
-        async send({ body }, signal) {
+        async send({ body }, signal, abort) {
           const names = JSON.parse(Buffer.from(body).toString()) as string[];
           const result = await behaviour[id]?.send?.(names, signal);
+          // Nobody hears an answer that comes too late, and the same is sent again.
+          abort.throwIfAborted();
           arrived.get(id)!.push(...names.slice(result?.rejected ?? 0));
           return result;
         },
