@@ -47,7 +47,7 @@ export async function startSonde(name: string, options: SondeOptions = {}): Prom
 }
 
 /** What the first line of the bundle has Node.js started with. */
-function launchFlags(): string[] {
+export function launchFlags(): string[] {
   const [first = ''] = readFileSync(bundle, 'utf8').split('\n', 1);
   return first.split(' ').filter((word) => word.startsWith('--'));
 }
