@@ -82,6 +82,24 @@ function repeatDepth(node: Node): number {
 }
 const tame = expression.filter((source) => repeatDepth(parseRegExp(source).node) <= 2);
 
+/**
+ * JavaScript's first match, tried from each character in turn: V8's own search misses some that end with a surrogate
+ * pair (`/[^a]$/u` finds nothing in '😀').
+ */
+function createOracle(source: string, flags = ''): (text: string) => RegExpExecArray | null {
+  const sticky = new RegExp(source, `uy${flags}`);
+  return (text) => {
+    let start = 0;
+    for (const character of [...text, '']) {
+      sticky.lastIndex = start;
+      const found = sticky.exec(text);
+      if (found !== null) return found;
+      start += character.length;
+    }
+    return null;
+  };
+}
+
 describe('compileRegExp', () => {
   test('agrees with JavaScript on whether a text matches', () => {
     fc.assert(
@@ -91,12 +109,12 @@ describe('compileRegExp', () => {
         fc.constantFrom('', 'm'),
         (source, texts, flags) => {
           // JavaScript's dot also excludes CR, U+2028 and U+2029, which the alphabet leaves out.
-          const theirs = new RegExp(source, `u${flags}`);
+          const theirs = createOracle(source, flags);
           const ours = compileRegExp(flags === 'm' ? `(?m)${source}` : source);
           for (const whole of texts) {
             // V8 lets \B match inside a surrogate pair.
             const each = source.includes('\\B') ? whole.replaceAll('😀', 'é') : whole;
-            expect([source, each, ours.matches(each)]).toEqual([source, each, theirs.test(each)]);
+            expect([source, each, ours.matches(each)]).toEqual([source, each, theirs(each) !== null]);
           }
         },
       ),
@@ -124,9 +142,9 @@ describe('compileRegExp', () => {
   test('finds the same match and groups as JavaScript', () => {
     fc.assert(
       fc.property(simple, fc.array(text, { minLength: 1, maxLength: 6 }), (source, texts) => {
-        const ours = compileRegExp(source);
+        const [ours, oracle] = [compileRegExp(source), createOracle(source)];
         for (const each of texts) {
-          const theirs = new RegExp(source, 'u').exec(each);
+          const theirs = oracle(each);
           const found = ours.find(each);
           expect([source, found?.start]).toEqual([source, theirs?.index]);
           expect([source, found?.groups]).toEqual([source, theirs === null ? undefined : [...theirs]]);
