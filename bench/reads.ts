@@ -47,7 +47,8 @@ const rows = [...compared, all].map(({ name, calls, ours, floors, ratio }) => [
 ]);
 console.log(table([['receiver', 'sources', 'Sonde', 'C', 'ratio'], ...rows]));
 console.log();
-target('CPU of all reads of one collection, of the C program’s', 2, all.ratio);
+const waking = pause_us > 0 ? ', each after a pause' : '';
+target(`CPU of all reads of one collection${waking}, of the C program’s`, 2, all.ratio);
 folder.remove();
 
 async function compare(name: string, operations: readonly string[], collect: Collect) {

@@ -17,12 +17,12 @@ interface Benchmark {
 
 const BENCHMARKS: readonly Benchmark[] = [
   { name: 'scrape', file: 'scrape.ts' },
-  { name: 'scrape_every_second', file: 'scrape.ts', args: ['1000', '10', '3'] },
+  { name: 'scrape_every_second', file: 'scrape.ts', args: ['1000', '10', '3', 'gzip'] },
   { name: 'breakdown', file: 'breakdown.ts' },
   { name: 'breakdown_every_second', file: 'breakdown.ts', args: ['1000', '10', '3'] },
   { name: 'sdk_path', file: 'sdk_path.ts' },
   { name: 'reads', file: 'reads.ts' },
-  { name: 'reads_every_20_ms', file: 'reads.ts', args: ['50', '20000'] },
+  { name: 'reads_every_20_ms', file: 'reads.ts', args: ['20', '20000'] },
   { name: 'scaling', file: 'scaling.ts' },
   { name: 'peers', file: 'peers.ts' },
   { name: 'otlp', file: 'otlp.ts' },

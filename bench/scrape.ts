@@ -1,7 +1,7 @@
 /**
  * CPU time of a scrape, and of each series in it, against node_exporter: both run at once, and are scraped in turn in
  * the same minutes.
- * Usage: node bench/scrape.ts [milliseconds between two scrapes of the same program] [scrapes a turn] [turns]
+ * Usage: node bench/scrape.ts [milliseconds between two scrapes of the same program] [scrapes a turn] [turns] [encoding]
  */
 import { join } from 'node:path';
 import { overlayOf, startBareServer, startNodeExporter, startSonde, temporaryFolder, type Scraped } from './agents.ts';
@@ -10,7 +10,8 @@ import { cpuTime_us, memory, sleep } from './process.ts';
 import { countSeries, scrape, textOf, type Encoding } from './scraper.ts';
 import { writeTree } from './trees.ts';
 
-const [gap_ms = 50, perTurn = 20, turns = 9] = process.argv.slice(2).map(Number);
+const [gap_ms = 50, perTurn = 20, turns = 9] = process.argv.slice(2, 5).map(Number);
+const encodings: readonly Encoding[] = process.argv[5] === 'gzip' ? ['gzip'] : ['identity', 'gzip'];
 const WARM_UP = 200;
 
 /** Opt-in metrics that are to be had from files which both read. */
@@ -98,7 +99,7 @@ async function compare(title: string, starts: readonly (() => Promise<Scraped>)[
     console.log(`\n### ${title}\n`);
     const rows: (string | number)[][] = [];
     const ratios: [Encoding, number][] = [];
-    for (const encoding of ['identity', 'gzip'] as const) {
+    for (const encoding of encodings) {
       const results = await measureInTurn(running, encoding, advance);
       const reference = results.at(-1)!;
       for (const { name, series, bytes, cpu, rss_kib, pss_kib } of results) {
