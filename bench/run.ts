@@ -91,14 +91,15 @@ function replace(page: string, name: string, content: string): string {
   return `${page.slice(0, from)}${begin}\n${content}\n${page.slice(to)}`;
 }
 
-/** All lines that `target` printed, with the heading above each, as a table. */
+/** All lines that `target` printed, with the headings above each, as a table. */
 function targetsOf(page: string): string {
   const rows: string[][] = [['what', 'at most', 'measured', '', 'where']];
-  let heading = '';
+  let [section, part] = ['', ''];
   for (const line of page.split('\n')) {
-    if (line.startsWith('#')) heading = line.replace(/^#+ /, '');
+    if (line.startsWith('## ')) [section, part] = [line.slice(3), ''];
+    else if (line.startsWith('### ')) part = `: ${line.slice(4)}`;
     const [, what, most, measured, verdict] = TARGET.exec(line) ?? [];
-    if (verdict !== undefined) rows.push([what, most, measured, verdict, heading]);
+    if (verdict !== undefined) rows.push([what, most, measured, verdict, `${section}${part}`]);
   }
   return table(rows);
 }

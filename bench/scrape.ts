@@ -73,7 +73,10 @@ function sameSources(hasProcesses: boolean, root = '/'): (() => Promise<Scraped>
   ];
 }
 
-console.log(`Each program is scraped every ${gap_ms} ms, ${turns} turns of ${perTurn} scrapes; medians.`);
+const counts = Object.entries(SERVER).map(([what, count]) => `${count} ${what}`);
+console.log(
+  `Each program is scraped every ${gap_ms} ms, ${turns} turns of ${perTurn} scrapes; medians. The server has ${counts.join(', ')}.`,
+);
 await compare('This machine, default configurations', [
   () => startSonde('Sonde'),
   () => startNodeExporter('node_exporter'),
@@ -83,9 +86,8 @@ await compare('This machine, the same sources without processes', sameSources(fa
 const folder = temporaryFolder();
 try {
   const { root, advance } = writeTree(folder.path, SERVER);
-  const counts = Object.entries(SERVER).map(([what, count]) => `${count} ${what}`);
-  await compare(`Files of a server of ${counts.join(', ')}; the same sources`, sameSources(true, root), advance);
-  await compare('Files of that server, the same sources without processes', sameSources(false, root), advance);
+  await compare('A server, the same sources', sameSources(true, root), advance);
+  await compare('A server, the same sources without processes', sameSources(false, root), advance);
 } finally {
   folder.remove();
 }
