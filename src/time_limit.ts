@@ -1,21 +1,24 @@
 import type { TimeLimit } from './component.ts';
 
-/** A limit that ends when `expire` is called. An AbortController costs more than most collections: made if asked for. */
-export function createTimeLimit(): TimeLimit & { expire(): void } {
-  let controller: AbortController | undefined;
-  let isOver = false;
-  return {
-    get isOver() {
-      return isOver;
-    },
-    get signal() {
-      controller ??= new AbortController();
-      if (isOver) controller.abort();
-      return controller.signal;
-    },
-    expire() {
-      isOver = true;
-      controller?.abort();
-    },
-  };
+/** A limit that is over when `expire` is called. */
+class ManualTimeLimit implements TimeLimit {
+  isOver = false;
+  /** Made when asked for: it costs more than most collections. */
+  #controller: AbortController | undefined;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.isOver) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  expire(): void {
+    this.isOver = true;
+    this.#controller?.abort();
+  }
+}
+
+/** One is made for each collection: methods on a prototype make that cheap. */
+export function createTimeLimit(): ManualTimeLimit {
+  return new ManualTimeLimit();
 }
