@@ -1,5 +1,6 @@
-#!/usr/bin/env -S node --max-semi-space-size=1 --no-concurrent-recompilation
+#!/usr/bin/env -S node --max-semi-space-size=1 --no-concurrent-recompilation --expose-gc
 // Becomes dist/sonde.cjs. Not TypeScript: an old Node.js must be able to read it, to say that it is too old.
+// Why it tells V8 all this, with figures: docs/decisions/memory.md.
 'use strict';
 const [major] = process.versions.node.split('.');
 if (Number(major) < 26) {
@@ -9,26 +10,41 @@ if (Number(major) < 26) {
   process.exit(69);
 }
 
-/** Seconds, and the share of one core from which on the agent counts as busy. */
-const LOOK_EVERY = 30;
-const BUSY = 0.05;
-
-// V8's last and dearest compiler halves the CPU time of an agent that is busy, but brings 5 MB into memory. One that
-// works some milliseconds every few seconds does not gain by it: Maglev's code is as good there.
 const v8 = require('node:v8');
-v8.setFlagsFromString('--no-opt');
-// Or functions compiled before it is switched on would never ask for it.
-v8.setFlagsFromString('--force-emit-interrupt-budget-checks');
-let before = process.cpuUsage();
-const timer = setInterval(() => {
-  const { user, system } = process.cpuUsage(before);
-  before = process.cpuUsage();
-  if ((user + system) / 1e6 / LOOK_EVERY < BUSY) return;
-  v8.setFlagsFromString('--opt');
-  clearInterval(timer);
-}, LOOK_EVERY * 1000);
-timer.unref();
-
+optimizeWhenBusy();
+collectWhenIdle();
 // It spares V8 the parsing at every later start, and has to be on before the agent is loaded.
 require('node:module').enableCompileCache(require('node:path').join(__dirname, '.cache'));
 require('./main.cjs');
+
+/**
+ * V8's last and dearest compiler halves the CPU time of an agent that is busy, but brings 5 MB into memory. One that
+ * works some milliseconds every few seconds gains nothing by it.
+ */
+function optimizeWhenBusy() {
+  const every_s = 30;
+  const busyShare = 0.05;
+  v8.setFlagsFromString('--no-opt');
+  // Or functions compiled before it is switched on would never ask for it.
+  v8.setFlagsFromString('--force-emit-interrupt-budget-checks');
+  let before = process.cpuUsage();
+  const timer = setInterval(() => {
+    const { user, system } = process.cpuUsage(before);
+    before = process.cpuUsage();
+    if ((user + system) / 1e6 / every_s < busyShare) return;
+    v8.setFlagsFromString('--opt');
+    clearInterval(timer);
+  }, every_s * 1000);
+  timer.unref();
+}
+
+/** V8 collects when the heap has grown by a third, for which an idle agent takes the better part of an hour. */
+function collectWhenIdle() {
+  const { gc } = globalThis;
+  if (gc === undefined) return;
+  const large = 64 * 2 ** 20;
+  // This one also forgets the compiled code of the start, which is not needed any more.
+  setTimeout(() => gc({ type: 'major', flavor: 'last-resort' }), 15_000).unref();
+  // A large heap takes long, and is that of an agent whose work lets V8 collect often enough.
+  setInterval(() => process.memoryUsage().heapUsed < large && gc({ type: 'major' }), 600_000).unref();
+}
