@@ -10,7 +10,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as v from 'valibot';
 import { definePullExporter, type ComponentLog, type Listener } from '../src/component.ts';
-import { duration, hostPort, option, optional, positiveDuration, tlsServer } from '../src/config/options.ts';
+import {
+  duration,
+  hostPort,
+  isLoopbackAddress,
+  option,
+  optional,
+  positiveDuration,
+  tlsServer,
+} from '../src/config/options.ts';
 import { createExposition, type Exposition } from './prometheus/exposition.ts';
 import { createCompiler, type Dropped } from './prometheus/families.ts';
 import { createLabels } from './prometheus/labels.ts';
@@ -234,12 +242,9 @@ async function withinTime(work: Promise<void>, limit_ms: number): Promise<boolea
 }
 
 function contentEncoding(request: IncomingMessage, compression: 'always' | 'remote' | 'never'): ContentEncoding {
-  if (compression === 'never' || (compression === 'remote' && isLocal(request.socket.remoteAddress))) return 'identity';
+  if (compression === 'never' || (compression === 'remote' && isLoopbackAddress(request.socket.remoteAddress)))
+    return 'identity';
   return negotiateEncoding(request.headers['accept-encoding'] as string | undefined);
-}
-
-function isLocal(address: string | undefined): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address ?? '');
 }
 
 function refuse(response: ServerResponse, status: number, text: string, headers: Record<string, string>): void {

@@ -1,5 +1,6 @@
 /** `POST /-/reload`: reads the configuration again, as SIGHUP does, and tells whoever asked what came of it. */
 import type { IncomingMessage } from 'node:http';
+import { isLoopbackAddress } from '../config/options.ts';
 import { formatProblems } from '../config/frames.ts';
 import { ConfigError, messageOf } from '../errors.ts';
 import type { Handler } from './http_listener.ts';
@@ -24,7 +25,7 @@ type Answer = readonly [status: number, body: string | object];
 
 function refusal(request: IncomingMessage): Answer | undefined {
   if (request.method !== 'POST') return [405, 'Cannot reload: only POST does'];
-  if (!isLocal(request.socket.remoteAddress)) return [403, 'Cannot reload: only this machine may ask for it'];
+  if (!isLoopbackAddress(request.socket.remoteAddress)) return [403, 'Cannot reload: only this machine may ask for it'];
   const { origin, host } = request.headers;
   const isOwn = origin === undefined || origin === `http://${host}` || origin === `https://${host}`;
   return isOwn ? undefined : [403, 'Cannot reload: a page of another site asks for it'];
@@ -38,8 +39,4 @@ async function outcome(reload: () => Promise<object>): Promise<Answer> {
     if (error instanceof ConfigError) return [400, `${formatProblems(error.problems, { color: false })}\n${keeps}`];
     return [409, `Cannot reload: ${messageOf(error)}\n${keeps}`];
   }
-}
-
-function isLocal(address: string | undefined): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address ?? '');
 }

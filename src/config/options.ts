@@ -130,6 +130,11 @@ export function isLoopback(endpoint: string): boolean {
   return /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
 
+/** Whether a peer's address, as a socket tells it, is this machine's. */
+export function isLoopbackAddress(address: string | undefined): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address ?? '');
+}
+
 /** How a client proves a server's identity, and its own. */
 export function tlsClient() {
   return v.strictObject({

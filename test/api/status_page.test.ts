@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { createServe } from '../../src/api/http_server.ts';
 import { createStatusPage, renderStatusPage, type StatusInfo } from '../../src/api/status_page.ts';
+import { createFigures } from '../../src/pipeline.ts';
 import type { AgentFigures, ComponentFigures, Listener } from '../../src/component.ts';
 
 const INFO: StatusInfo = {
@@ -15,24 +16,8 @@ const INFO: StatusInfo = {
 
 function component(id: string, kind: ComponentFigures['kind'], over: Partial<ComponentFigures> = {}): ComponentFigures {
   return {
-    id,
-    kind,
-    signal: 'metrics',
-    pipeline: undefined,
-    accepted: 0,
-    refused: 0,
-    sent: 0,
-    failed: 0,
-    dropped: new Map(),
-    duration_s: 0,
-    operations: 0,
-    queued: 0,
-    queued_bytes: 0,
-    queue_capacity_bytes: 0,
-    skipped: 0,
-    timed_out: 0,
+    ...createFigures({ id, kind, signal: 'metrics', pipeline: undefined }),
     state: 'running',
-    reason: '',
     ...over,
   };
 }

@@ -1,27 +1,10 @@
 import type { CommonPushConfig, ComponentFigures } from '../../src/component.ts';
 import type { TraceBatch } from '../../src/model/batch.ts';
+import { createFigures as createEmptyFigures } from '../../src/pipeline.ts';
 
 export function createFigures(): ComponentFigures {
-  return {
-    id: 'test',
-    kind: 'exporter',
-    signal: 'traces',
-    pipeline: undefined,
-    accepted: 0,
-    refused: 0,
-    sent: 0,
-    failed: 0,
-    dropped: new Map(),
-    duration_s: 0,
-    operations: 0,
-    queued: 0,
-    queued_bytes: 0,
-    queue_capacity_bytes: 0,
-    skipped: 0,
-    timed_out: 0,
-    state: 'running',
-    reason: '',
-  };
+  const figures = createEmptyFigures({ id: 'test', kind: 'exporter', signal: 'traces', pipeline: undefined });
+  return { ...figures, state: 'running' };
 }
 
 export type PushConfig = Pick<CommonPushConfig, 'timeout' | 'retry' | 'queue'>;
