@@ -4,7 +4,9 @@
  */
 import * as v from 'valibot';
 import { definePushExporter } from '../src/component.ts';
-import { option, optional, secret, size, tlsClient } from '../src/config/options.ts';
+import { httpClient, httpClientOptions } from '../src/config/http_client.ts';
+import { option, optional, size } from '../src/config/options.ts';
+import { createCredentials } from '../src/credentials.ts';
 import type { Batch } from '../src/model/batch.ts';
 import { createDeltaConverter, type DeltaConverter } from '../src/model/delta.ts';
 import { encodeLogs } from '../src/model/otlp/encode_logs.ts';
@@ -41,11 +43,7 @@ export default definePushExporter({
       'Every back end takes gzip; zstd is smaller and costs half, where it is understood (the Collector does; not with gRPC).',
       'gzip',
     ),
-    headers: option(v.record(v.string(), secret()), 'Headers of every request, as those with a token.', {}),
-    tls: optional(
-      tlsClient(),
-      'How to know the server, and to be known by it. The files are read again when they change.',
-    ),
+    ...httpClientOptions,
     insecure: option(v.boolean(), 'Without TLS to a gRPC endpoint that is written without http:// or https://.', false),
     temporality: option(
       v.picklist(['cumulative', 'delta', 'lowmemory']),
@@ -59,21 +57,22 @@ export default definePushExporter({
     ),
   }),
   create({ id, config, http, drop }) {
-    const headers = Object.fromEntries(Object.entries(config.headers).map(([name, value]) => [name, value.reveal()]));
-    const { protocol, compression, tls, max_request_bytes } = config;
+    const { protocol, compression, max_request_bytes } = config;
+    const client = httpClient(config, { 'user-agent': USER_AGENT });
     const transport =
       protocol === 'grpc'
         ? createGrpcTransport({
             targets: grpcTargets(id, config),
             isCompressed: compression === 'gzip',
-            headers,
-            tls: tls ?? {},
+            headers: httpClient(config).headers,
+            credentials: createCredentials(config.auth),
+            tls: config.tls ?? {},
             userAgent: USER_AGENT,
           })
         : createHttpTransport({
             urls: httpUrls(id, config),
             isJson: protocol === 'http/json',
-            sender: http({ compression, headers: { 'user-agent': USER_AGENT, ...headers }, tls }),
+            sender: http({ compression, ...client }),
             max_request_bytes,
           });
     const delta = config.temporality === 'cumulative' ? undefined : createDelta(config.temporality);

@@ -270,10 +270,20 @@ export interface Payload {
   readonly count: number;
 }
 
-/** What the back end took, where it says so. */
+/** A payload on its way to the back end. */
+export interface Request extends Payload {
+  /** The same in every repetition, also by a process that took the queue over: for back ends that drop duplicates. */
+  readonly id: string;
+}
+
+/** What the back end took, where it says so. What neither field names it has. */
 export interface SendResult {
-  /** Items that it refused for good (OTLP partial success). */
+  /** Items that it refused for good (OTLP partial success), where it does not say which. */
   readonly rejected?: number;
+  /** The items that it refused for good, where it says which: they become a dead letter. */
+  readonly refused?: Payload;
+  /** The items that it could not take now: they alone are sent again. */
+  readonly again?: Payload;
   /** Its words. */
   readonly message?: string;
 }
@@ -302,7 +312,7 @@ export interface PushExporter {
    * Resolves when the back end has it.
    * @throws {RetryableError} @throws {TooLargeError} @throws {PermanentError}
    */
-  send(payload: Payload, signal: Signal, abort: AbortSignal): Promise<SendResult | void>;
+  send(request: Request, signal: Signal, abort: AbortSignal): Promise<SendResult | void>;
   /** A payload in smaller parts, after a TooLargeError; without it the payload is dropped. */
   split?(payload: Payload, signal: Signal): readonly Payload[];
   start?(): void | Promise<void>;
@@ -436,17 +446,46 @@ export interface TlsServerConfig {
 /** Makes a function that posts bodies: with keep-alive, TLS, compression, and OTLP's rules of what may be tried again. */
 export type CreateHttpSender = (options: HttpSenderOptions) => HttpSender;
 
-export interface HttpSenderOptions {
-  readonly compression: 'none' | 'gzip' | 'zstd';
+export interface HttpSenderOptions extends HttpClientConfig {
+  readonly compression: 'none' | 'gzip' | 'zstd' | 'snappy';
+  /** Every 5xx may be tried again, not only the three that OTLP names: 500 as well. */
+  readonly retriesServerErrors?: boolean;
+}
+
+/** What `httpClientOptions` (config/http_client.ts) hold. */
+export interface HttpClientConfig {
   readonly headers: Readonly<Record<string, string>>;
+  readonly auth?: AuthConfig | undefined;
   readonly tls?: TlsClientConfig | undefined;
+  /** A URL, or `none`; undefined is what the environment says. */
+  readonly proxy?: string | undefined;
+}
+
+/** Exactly one of them. */
+export interface AuthConfig {
+  readonly basic?:
+    | { readonly username: string; readonly password?: Hidden | undefined; readonly password_file?: string | undefined }
+    | undefined;
+  readonly bearer?: { readonly token?: Hidden | undefined; readonly token_file?: string | undefined } | undefined;
+  readonly header?:
+    | {
+        readonly name: string;
+        readonly value?: Hidden | undefined;
+        readonly value_file?: string | undefined;
+        readonly prefix: string;
+      }
+    | undefined;
+}
+
+interface Hidden {
+  reveal(): string;
 }
 
 export interface HttpSender {
   /**
    * Resolves with the answer to a request that succeeded (2xx).
    * @throws {RetryableError} on 429, 502, 503, 504 and broken connections @throws {TooLargeError} on 413
-   * @throws {PermanentError} on every other answer
+   * @throws {RefusedError} on every other answer, with its status and body
    */
   post(
     url: string,

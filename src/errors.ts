@@ -19,6 +19,19 @@ export class PermanentError extends Error {
   }
 }
 
+/** An HTTP answer that refuses the payload for good. */
+export class RefusedError extends PermanentError {
+  readonly status: number;
+  /** What it answered, whole. */
+  readonly body: Uint8Array;
+  constructor(message: string, status: number, body: Uint8Array) {
+    super(message);
+    this.name = 'RefusedError';
+    this.status = status;
+    this.body = body;
+  }
+}
+
 /** The back end refuses the payload for its size: it is split and sent in parts (HTTP 413). */
 export class TooLargeError extends PermanentError {
   constructor(message: string, options: { cause?: unknown } = {}) {

@@ -36,7 +36,11 @@ export interface GrpcTarget {
   readonly isSecure: boolean;
 }
 
-type GrpcConfig = Endpoints & { readonly compression: string; readonly insecure: boolean };
+type GrpcConfig = Endpoints & {
+  readonly compression: string;
+  readonly insecure: boolean;
+  readonly proxy?: string | undefined;
+};
 
 /** @throws {ConfigError} an endpoint is no gRPC target, or an option has no meaning in gRPC */
 export function grpcTargets(id: string, config: GrpcConfig): Readonly<Record<Signal, GrpcTarget>> {
@@ -46,6 +50,14 @@ export function grpcTargets(id: string, config: GrpcConfig): Readonly<Record<Sig
       'compression',
       'Cannot compress with zstd: gRPC has only gzip',
       'Write gzip, or protocol: http/protobuf',
+    );
+  }
+  if (config.proxy !== undefined) {
+    throw invalid(
+      id,
+      'proxy',
+      'Cannot use a proxy: gRPC takes the one of the environment only',
+      'Leave it out and set grpc_proxy or https_proxy, or write protocol: http/protobuf',
     );
   }
   const targetOf = (signal: Signal): GrpcTarget => {

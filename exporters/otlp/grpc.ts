@@ -2,6 +2,7 @@
 import type { ChannelCredentials, ChannelOptions, Client, Metadata, ServiceError } from '@grpc/grpc-js';
 import type { PeerCertificate } from 'node:tls';
 import type { TlsClientConfig } from '../../src/component.ts';
+import type { Credentials } from '../../src/credentials.ts';
 import type { Signal } from '../../src/model/batch.ts';
 import { createClientCertificates, type TlsMaterial } from '../../src/client_certificates.ts';
 import type { GrpcTarget } from './endpoints.ts';
@@ -15,6 +16,7 @@ export interface GrpcTransportOptions {
   readonly targets: Readonly<Record<Signal, GrpcTarget>>;
   readonly isCompressed: boolean;
   readonly headers: Readonly<Record<string, string>>;
+  readonly credentials: () => Credentials;
   readonly tls: TlsClientConfig;
   readonly userAgent: string;
 }
@@ -64,7 +66,7 @@ export function createGrpcTransport(options: GrpcTransportOptions): Transport {
     async send({ body }, signal, abort) {
       const grpc = await load();
       const client = clientOf(grpc, targets[signal]);
-      const metadata = metadataOf(grpc, options.headers);
+      const metadata = metadataOf(grpc, { ...options.headers, ...options.credentials() });
       const answer = await call(client, METHODS[signal], body, metadata, abort).catch((error: ServiceError) => {
         throw toDeliveryError(error, targets[signal].address);
       });

@@ -1,5 +1,5 @@
 /** One request: with a time limit, and with what came of it as a value instead of an exception. */
-import type { Payload, PushExporter, SendResult } from '../component.ts';
+import type { PushExporter, Request, SendResult } from '../component.ts';
 import { PermanentError, RetryableError, TooLargeError } from '../errors.ts';
 import type { Signal } from '../model/batch.ts';
 import type { Clock } from './clock.ts';
@@ -20,7 +20,7 @@ export interface Attempt {
 
 export function attempt(
   exporter: Pick<PushExporter, 'send'>,
-  payload: Payload,
+  request: Request,
   signal: Signal,
   timeout_ms: number,
   clock: Clock,
@@ -35,18 +35,18 @@ export function attempt(
   const callOff = clock.after(timeout_ms, () =>
     end(new RetryableError(`Cannot send the request: no answer within ${timeout_ms} ms`), true),
   );
-  const outcome = Promise.race([send(exporter, payload, signal, controller.signal), givenUp]).finally(callOff);
+  const outcome = Promise.race([send(exporter, request, signal, controller.signal), givenUp]).finally(callOff);
   return { outcome, giveUp: () => end(new RetryableError('Cannot send the request: given up'), false) };
 }
 
 async function send(
   exporter: Pick<PushExporter, 'send'>,
-  payload: Payload,
+  request: Request,
   signal: Signal,
   abort: AbortSignal,
 ): Promise<Outcome> {
   try {
-    return { is: 'sent', result: (await exporter.send(payload, signal, abort)) ?? {} };
+    return { is: 'sent', result: (await exporter.send(request, signal, abort)) ?? {} };
   } catch (error) {
     if (error instanceof RetryableError) return { is: 'retryable', error, isTimeout: false };
     if (error instanceof TooLargeError) return { is: 'too_large', error };

@@ -1,11 +1,14 @@
 /** Compresses request bodies at the level that costs least per byte saved on a metrics payload: the lowest. */
 import { promisify } from 'node:util';
+import type { HttpSenderOptions } from '../component.ts';
+import { snappyCompress } from './snappy.ts';
 
 /** Above this the work goes to libuv's pool: below it, getting there costs more than the work. */
 const ASYNC_FROM_BYTES = 64 * 1024;
 
-export async function compress(body: Uint8Array, compression: 'none' | 'gzip' | 'zstd'): Promise<Uint8Array> {
+export async function compress(body: Uint8Array, compression: HttpSenderOptions['compression']): Promise<Uint8Array> {
   if (compression === 'none') return body;
+  if (compression === 'snappy') return snappyCompress(body);
   const zlib = process.getBuiltinModule('node:zlib');
   const isLarge = body.byteLength > ASYNC_FROM_BYTES;
   if (compression === 'gzip') {

@@ -1,5 +1,5 @@
 /** Brings one block to the back end: repeats what may succeed later, splits what is too large, settles every item once. */
-import type { CommonPushConfig, ComponentFigures, ComponentLog, Payload, PushExporter } from '../component.ts';
+import type { CommonPushConfig, ComponentFigures, ComponentLog, Payload, PushExporter, Request } from '../component.ts';
 import { messageOf } from '../errors.ts';
 import type { Signal } from '../model/batch.ts';
 import type { Account } from './account.ts';
@@ -33,15 +33,18 @@ export function createCourier({ exporter, config, figures, account, log, clock, 
   const waits = new Set<{ readonly wake: () => void; readonly isAsked: boolean }>();
 
   async function deliver(block: Block): Promise<void> {
-    const parts: Payload[] = [block];
+    const parts: Request[] = [block];
     for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
       const refusal = await sendWhole(part, block.signal);
-      if (refusal !== undefined) parts.push(...split(part, block.signal, refusal).toReversed());
+      if (refusal === undefined) continue;
+      const { id } = part;
+      const smaller = split(part, block.signal, refusal).map((own, index) => ({ ...own, id: `${id}.${index}` }));
+      parts.push(...smaller.toReversed());
     }
   }
 
   /** Sends a payload until it is settled, or until the back end says that it must be split: then returns its words. */
-  async function sendWhole(payload: Payload, signal: Signal): Promise<string | undefined> {
+  async function sendWhole(payload: Request, signal: Signal): Promise<string | undefined> {
     const { count } = payload;
     const began_ms = clock.now();
     const backoff = createBackoff(config.retry, random);
@@ -67,7 +70,7 @@ export function createCourier({ exporter, config, figures, account, log, clock, 
     return undefined;
   }
 
-  async function request(payload: Payload, signal: Signal): Promise<Outcome> {
+  async function request(payload: Request, signal: Signal): Promise<Outcome> {
     const began_ms = clock.now();
     const { outcome, giveUp } = attempt(exporter, payload, signal, config.timeout, clock);
     requests.add(giveUp);

@@ -1,7 +1,8 @@
 /** Posts bodies over HTTP(S), and says of each answer what it means for the delivery (OTLP specification, "Failures"). */
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { CreateHttpSender, HttpSender } from '../component.ts';
-import { messageOf, PermanentError, RetryableError, TooLargeError } from '../errors.ts';
+import { createCredentials } from '../credentials.ts';
+import { messageOf, PermanentError, RefusedError, RetryableError, TooLargeError } from '../errors.ts';
 import { VERSION } from '../model/version.ts';
 import { printable } from '../text/printable.ts';
 import { createClientCertificates } from '../client_certificates.ts';
@@ -13,15 +14,16 @@ const QUOTED_CHARACTERS = 200;
 
 type Answer = Awaited<ReturnType<HttpSender['post']>>;
 
-/** @throws {Error} a TLS file cannot be read, or a header is none */
-export const createHttpSender: CreateHttpSender = ({ compression, headers, tls = {} }) => {
+/** @throws {Error} a file of TLS or of a secret cannot be read, or a header is none */
+export const createHttpSender: CreateHttpSender = (options) => {
+  const { compression, headers, tls = {}, retriesServerErrors = false } = options;
   // A static import of node:http costs 16 MB that an agent without HTTP exporters saves.
   const http = process.getBuiltinModule('node:http');
   const https = process.getBuiltinModule('node:https');
   const ownHeaders = checkHeaders(headers, http);
   const certificates = createClientCertificates(tls);
-  // The agent itself reads HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case.
-  const agentOptions = { keepAlive: true, scheduling: 'lifo', proxyEnv: process.env } as const;
+  const credentials = createCredentials(options.auth);
+  const agentOptions = { keepAlive: true, scheduling: 'lifo', proxyEnv: proxyOf(options.proxy) } as const;
   const agents = new Map<string, Agent>();
 
   function optionsFor(url: URL, length: number, contentType: string, abort: AbortSignal): RequestOptions {
@@ -38,6 +40,7 @@ export const createHttpSender: CreateHttpSender = ({ compression, headers, tls =
       headers: {
         'user-agent': `sonde/${VERSION}`,
         ...ownHeaders,
+        ...credentials(),
         'content-type': contentType,
         'content-length': length,
         ...(compression !== 'none' && { 'content-encoding': compression }),
@@ -57,7 +60,7 @@ export const createHttpSender: CreateHttpSender = ({ compression, headers, tls =
     // The server closed an idle connection just as this request took it: that is no failure of the server.
     if (answer === 'stale connection') answer = await exchange(() => open(target, options), bytes, place);
     if (answer === 'stale connection') throw new RetryableError(`Cannot send to ${place}: the connection was closed`);
-    judge(answer, place);
+    judge(answer, place, retriesServerErrors);
     return answer;
   }
 
@@ -115,17 +118,23 @@ async function readAnswer(response: IncomingMessage): Promise<Answer> {
 }
 
 /** Throws what a status other than 2xx means. */
-function judge({ status, headers, body }: Answer, place: string): void {
+function judge({ status, headers, body }: Answer, place: string, retriesServerErrors: boolean): void {
   if (status >= 200 && status < 300) return;
   const words = Buffer.from(body.buffer, body.byteOffset, Math.min(body.byteLength, 4 * QUOTED_CHARACTERS)).toString();
   const location = headers['location'] === undefined ? '' : ` (redirects are not followed: ${headers['location']})`;
   const quoted = printable(`${location}${words === '' ? '' : `: ${words}`}`, QUOTED_CHARACTERS);
   const message = `Cannot send to ${place}: it answered ${status}${quoted}`;
-  if (status === 429 || status === 502 || status === 503 || status === 504) {
+  if (status === 429 || status === 502 || status === 503 || status === 504 || (retriesServerErrors && status >= 500)) {
     throw new RetryableError(message, { retryAfter_ms: parseRetryAfter(headers['retry-after'], Date.now()) });
   }
   if (status === 413) throw new TooLargeError(message);
-  throw new PermanentError(message);
+  throw new RefusedError(message, status, body);
+}
+
+/** What Node.js's agents read a proxy from: the environment itself (either case), or as if it said so. */
+function proxyOf(proxy: string | undefined): NodeJS.ProcessEnv {
+  if (proxy === undefined) return process.env;
+  return proxy === 'none' ? {} : { HTTP_PROXY: proxy, HTTPS_PROXY: proxy };
 }
 
 /** `Retry-After: 120` or an HTTP date (RFC 9110, 10.2.3) → milliseconds from `now_ms`; undefined where it is neither. */

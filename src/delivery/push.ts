@@ -2,6 +2,7 @@
  * The way from a pipeline to a back end: encodes a batch once, queues the requests, and has them sent. Every item that
  * was accepted is sent, dropped for a counted reason, or still queued.
  */
+import { randomUUID } from 'node:crypto';
 import type {
   CommonPushConfig,
   ComponentFigures,
@@ -52,6 +53,8 @@ export function createPush(options: PushOptions): Push {
   const courier = createCourier({ exporter, config, figures, account, log, clock, random });
   figures.queue_capacity_bytes = store.capacity_bytes;
 
+  const name = randomUUID();
+  let requests = 0;
   let phase: 'new' | 'running' | 'draining' | 'ended' = 'new';
   let underWay = 0;
   let onIdle: (() => void) | undefined;
@@ -65,7 +68,7 @@ export function createPush(options: PushOptions): Push {
     }
     const waiting: Promise<void>[] = [];
     for (const { body, count } of encode(batch)) {
-      const queued = enqueue({ body, count, signal: batch.signal });
+      const queued = enqueue({ id: `${name}-${++requests}`, body, count, signal: batch.signal });
       if (queued !== undefined) waiting.push(queued);
     }
     return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);

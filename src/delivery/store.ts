@@ -1,9 +1,9 @@
 /** What waits for a back end: blocks of bytes, oldest first. Knows nothing of what the bytes mean. */
-import type { Payload } from '../component.ts';
+import type { Request } from '../component.ts';
 import type { Signal } from '../model/batch.ts';
 
 /** One request that waits, or is under way. */
-export interface Block extends Payload {
+export interface Block extends Request {
   readonly signal: Signal;
 }
 

@@ -7,7 +7,7 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { HttpSender, HttpSenderOptions } from '../../src/component.ts';
 import { createHttpSender, parseRetryAfter } from '../../src/delivery/http_sender.ts';
-import { PermanentError, RetryableError, TooLargeError } from '../../src/errors.ts';
+import { PermanentError, RefusedError, RetryableError, TooLargeError } from '../../src/errors.ts';
 import { createCertificates, type Certificates } from '../support/certificates.ts';
 
 const open: { close(): unknown }[] = [];
@@ -97,20 +97,20 @@ describe('post', () => {
   });
 
   test.each([
-    [400, PermanentError],
-    [401, PermanentError],
-    [403, PermanentError],
-    [404, PermanentError],
-    [408, PermanentError],
+    [400, RefusedError],
+    [401, RefusedError],
+    [403, RefusedError],
+    [404, RefusedError],
+    [408, RefusedError],
     [413, TooLargeError],
     [429, RetryableError],
-    [500, PermanentError],
-    [501, PermanentError],
+    [500, RefusedError],
+    [501, RefusedError],
     [502, RetryableError],
     [503, RetryableError],
     [504, RetryableError],
-    [301, PermanentError],
-    [307, PermanentError],
+    [301, RefusedError],
+    [307, RefusedError],
   ])('takes status %d as %o', async (status, kind) => {
     const url = await serve((_, response) => response.writeHead(status).end('because'));
     const error = await errorOf(sender().post(`${url}/a?token=b`, Buffer.from('x'), 'text/plain', never));

@@ -3,6 +3,7 @@ import debug from '../../exporters/debug.ts';
 import { NO_RECORDED_VALUE, Series, type Batch, type Metric, type MetricBatch } from '../../src/model/batch.ts';
 import { runExporter } from '../support/exporter.ts';
 import { createLogs, createSpans, createSums } from '../support/telemetry.ts';
+import { asRequest } from '../support/request.ts';
 
 function show(batch: Batch, config: Readonly<Record<string, unknown>> = {}): string {
   const { exporter } = runExporter(debug, config);
@@ -142,7 +143,7 @@ describe('debug', () => {
       return true;
     }) as never);
     const [payload] = exporter.encode(createLogs('a'));
-    await exporter.send(payload!, 'logs', new AbortController().signal);
+    await exporter.send(asRequest(payload!), 'logs', new AbortController().signal);
     const written = write.mock.calls.map(([bytes]) => Buffer.from(bytes as Uint8Array).toString());
     write.mockRestore();
     expect(written).toEqual(['logs: 1 record\n']);

@@ -19,6 +19,7 @@ import { decodeLogsJson, decodeMetricsJson, decodeTracesJson } from '../../src/m
 import { runExporter } from '../support/exporter.ts';
 import { createRecordedLog, type RecordedLog } from '../support/recorded_log.ts';
 import { createLogs, createSpans, createSums } from '../support/telemetry.ts';
+import { asRequest } from '../support/request.ts';
 
 const never = new AbortController().signal;
 let folder: string;
@@ -40,7 +41,7 @@ describe('file', () => {
     await exporter.start?.();
     expect(readdirSync(folder).toSorted()).toEqual(['x-logs.jsonl', 'x-metrics.jsonl', 'x-traces.jsonl']);
     for (const batch of [createSums([1, 2]), createSums([3]), createLogs('a\nb'), createSpans('GET /')]) {
-      for (const payload of exporter.encode(batch)) await exporter.send(payload, batch.signal, never);
+      for (const payload of exporter.encode(batch)) await exporter.send(asRequest(payload), batch.signal, never);
     }
     const metrics = linesOf(join(folder, 'x-metrics.jsonl'));
     expect(metrics.map((line) => [...decodeMetricsJson(Buffer.from(line)).values])).toEqual([[1, 2], [3]]);
@@ -73,12 +74,12 @@ describe('file', () => {
     }) as never);
     const { exporter } = runExporter(fileExporter);
     const [payload] = exporter.encode(createLogs('a'));
-    await exporter.send(payload!, 'logs', never);
+    await exporter.send(asRequest(payload!), 'logs', never);
     write.mockImplementation(((_: Uint8Array, done: (error?: Error) => void) => {
       done(new Error('write EPIPE'));
       return true;
     }) as never);
-    const refused = Promise.resolve(exporter.send(payload!, 'logs', never));
+    const refused = Promise.resolve(exporter.send(asRequest(payload!), 'logs', never));
     await expect(refused).rejects.toThrow(RetryableError);
     write.mockRestore();
     expect(written).toHaveLength(1);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import otlp from '../../exporters/otlp.ts';
-import { ConfigError, PermanentError, RetryableError, TooLargeError } from '../../src/errors.ts';
+import { ConfigError, RefusedError, RetryableError, TooLargeError } from '../../src/errors.ts';
 import type { MetricBatch } from '../../src/model/batch.ts';
 import { encodeLogs } from '../../src/model/otlp/encode_logs.ts';
 import { decodeLogsJson, decodeMetricsJson, decodeTracesJson } from '../../src/model/otlp/json.ts';
@@ -12,6 +12,7 @@ import { encodeResponse, encodeResponseJson } from '../../src/model/otlp/respons
 import { runExporter } from '../support/exporter.ts';
 import { startHttpBackEnd, type HttpBackEnd } from '../support/http_back_end.ts';
 import { createLogs, createSpans, createSums } from '../support/telemetry.ts';
+import { asRequest } from '../support/request.ts';
 
 const never = new AbortController().signal;
 let backEnd: HttpBackEnd;
@@ -34,7 +35,7 @@ describe('otlp over HTTP', () => {
   test('posts each signal to its path, as protobuf with gzip', async () => {
     const { exporter } = run();
     for (const batch of [createSums([1, 2]), createLogs('a'), createSpans('GET /')]) {
-      for (const payload of exporter.encode(batch)) await exporter.send(payload, batch.signal, never);
+      for (const payload of exporter.encode(batch)) await exporter.send(asRequest(payload), batch.signal, never);
     }
     expect(backEnd.requests.map(({ path }) => path)).toEqual(['/v1/metrics', '/v1/logs', '/v1/traces']);
     expect(backEnd.requests[0]!.headers).toMatchObject({
@@ -50,7 +51,7 @@ describe('otlp over HTTP', () => {
   test('http/json sends the same as JSON', async () => {
     const { exporter } = run({ protocol: 'http/json', compression: 'zstd' });
     for (const batch of [createSums([1, 2]), createLogs('a'), createSpans('GET /')]) {
-      for (const payload of exporter.encode(batch)) await exporter.send(payload, batch.signal, never);
+      for (const payload of exporter.encode(batch)) await exporter.send(asRequest(payload), batch.signal, never);
     }
     const [metrics, logs, traces] = backEnd.requests;
     expect(metrics!.headers).toMatchObject({ 'content-type': 'application/json', 'content-encoding': 'zstd' });
@@ -66,13 +67,13 @@ describe('otlp over HTTP', () => {
     const config = Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, `${backEnd.url}${path}`]));
     const { exporter } = run(config);
     const payload = { body: new Uint8Array(), count: 0 };
-    for (const signal of ['metrics', 'logs', 'traces'] as const) await exporter.send(payload, signal, never);
+    for (const signal of ['metrics', 'logs', 'traces'] as const) await exporter.send(asRequest(payload), signal, never);
     expect(backEnd.requests.map(({ path }) => path)).toEqual(expected);
   });
 
   test('headers go with every request and no text of them shows', async () => {
     const { exporter } = run({ headers: { Authorization: 'Bearer abc' } });
-    await exporter.send({ body: new Uint8Array(), count: 0 }, 'logs', never);
+    await exporter.send(asRequest({ body: new Uint8Array(), count: 0 }), 'logs', never);
     expect(backEnd.requests[0]!.headers.authorization).toBe('Bearer abc');
     expect(() => run({ headers: { 'X-Key': 'hunter2\n' } })).toThrow(/^Cannot use header "X-Key": [A-Z_]+$/);
   });
@@ -84,27 +85,27 @@ describe('otlp over HTTP', () => {
     const { exporter } = run();
     backEnd.answer = (_, response) => response.writeHead(200, { 'content-type': type }).end(body());
     const [payload] = exporter.encode(createSums([1, 2, 3]));
-    expect(await exporter.send(payload!, 'metrics', never)).toEqual({ rejected: 2, message: 'too old' });
+    expect(await exporter.send(asRequest(payload!), 'metrics', never)).toEqual({ rejected: 2, message: 'too old' });
   });
 
   test.each(['', '<html>fine</html>', '{"message":'])('takes the odd answer %j for success', async (body) => {
     const { exporter } = run();
     backEnd.answer = (_, response) => response.end(body);
-    expect(await exporter.send(exporter.encode(createSums([1]))[0]!, 'metrics', never)).toEqual({});
+    expect(await exporter.send(asRequest(exporter.encode(createSums([1]))[0]!), 'metrics', never)).toEqual({});
   });
 
   test.each([
-    [400, PermanentError],
+    [400, RefusedError],
     [413, TooLargeError],
     [429, RetryableError],
-    [500, PermanentError],
+    [500, RefusedError],
     [503, RetryableError],
   ])('status %d becomes a %o', async (status, kind) => {
     const { exporter } = run();
     backEnd.answer = (_, response) => response.writeHead(status).end();
-    const error = await Promise.resolve(exporter.send({ body: new Uint8Array(), count: 0 }, 'logs', never)).catch(
-      (thrown: unknown) => thrown,
-    );
+    const error = await Promise.resolve(
+      exporter.send(asRequest({ body: new Uint8Array(), count: 0 }), 'logs', never),
+    ).catch((thrown: unknown) => thrown);
     expect((error as Error).constructor).toBe(kind);
   });
 
@@ -137,7 +138,7 @@ describe('otlp over HTTP', () => {
   test('JSON over max_request_bytes asks to be split', async () => {
     const { exporter } = run({ protocol: 'http/json', max_request_bytes: 600 });
     const [payload] = exporter.encode(createSums([1, 2, 3, 4]));
-    await expect(exporter.send(payload!, 'metrics', never)).rejects.toThrow(TooLargeError);
+    await expect(exporter.send(asRequest(payload!), 'metrics', never)).rejects.toThrow(TooLargeError);
     for (const part of exporter.split!(payload!, 'metrics')) expect(part.count).toBe(2);
   });
 

@@ -23,6 +23,7 @@ import { createFigures, createPushConfig } from '../delivery/fixtures.ts';
 import { runReceiver } from '../support/collect.ts';
 import { runExporter } from '../support/exporter.ts';
 import { createLogs, createSums } from '../support/telemetry.ts';
+import { asRequest } from '../support/request.ts';
 
 const never = new AbortController().signal;
 let folder: string;
@@ -121,7 +122,7 @@ describe('sdk', () => {
       ],
     };
     const { exporter } = run();
-    for (const payload of exporter.encode(batch)) await exporter.send(payload, 'metrics', never);
+    for (const payload of exporter.encode(batch)) await exporter.send(asRequest(payload), 'metrics', never);
     const [first, second] = seen.exported as ResourceMetrics[];
     expect(first!.resource.attributes).toEqual({ 'service.name': 'a' });
     expect(first!.resource.schemaUrl).toBe('https://opentelemetry.io/schemas/1.44.0');
@@ -204,7 +205,8 @@ describe('sdk', () => {
       eventName: 'e',
     };
     const records = [{ ...batch.records[0]!, ...traced, body: { deep: [1n, null] } }, batch.records[1]!];
-    for (const payload of exporter.encode({ ...batch, records })) await exporter.send(payload, 'logs', never);
+    for (const payload of exporter.encode({ ...batch, records }))
+      await exporter.send(asRequest(payload), 'logs', never);
     const [[first, second]] = seen.exported as [[ReadableLogRecord, ReadableLogRecord]];
     expect(first).toMatchObject({
       hrTime: [1_700_000_000, 0],
@@ -228,7 +230,8 @@ describe('sdk', () => {
     seen.isDelta = true;
     const { exporter, dropped } = run();
     expect(exporter.encode(createSums([7], 60))).toEqual([]);
-    for (const payload of exporter.encode(createSums([9], 120))) await exporter.send(payload, 'metrics', never);
+    for (const payload of exporter.encode(createSums([9], 120)))
+      await exporter.send(asRequest(payload), 'metrics', never);
     const [metrics] = seen.exported as ResourceMetrics[];
     const [data] = metrics!.scopeMetrics[0]!.metrics;
     expect(data).toMatchObject({ aggregationTemporality: 0, dataPoints: [{ value: 2 }] });
@@ -256,8 +259,8 @@ describe('sdk', () => {
     };
     seen.results = [{ code: 0 }, { code: 1, error: new Error('busy') }];
     const [payload] = exporter.encode(batch);
-    await expect(exporter.send(payload!, 'metrics', never)).rejects.toThrow('Cannot export: busy');
-    await exporter.send(payload!, 'metrics', never);
+    await expect(exporter.send(asRequest(payload!), 'metrics', never)).rejects.toThrow('Cannot export: busy');
+    await exporter.send(asRequest(payload!), 'metrics', never);
     expect((seen.exported as ResourceMetrics[]).map(({ resource }) => resource.attributes['service.name'])).toEqual([
       'a',
       'b',

@@ -53,7 +53,8 @@ function importsOf(path: string, text: string): Import[] {
 const COMPONENT = /^(receivers|processors|exporters)\/([^/]+?)(?:\.ts$|\/)/;
 const LIST = /^(receivers|processors|exporters)\/index\.ts$/;
 /** What components may build on, besides the model. */
-const GROUND = /^src\/((component|errors|client_certificates|config\/options)\.ts|procfs\/|text\/)/;
+const GROUND =
+  /^src\/((component|errors|client_certificates|credentials|config\/options|config\/http_client)\.ts|procfs\/|prometheus\/|text\/)/;
 /** The only files that may know which components there are. */
 const KNOWS_LISTS = /^(src\/(agent|main)\.ts|src\/cli\/|scripts\/|bench\/|test\/)/;
 

@@ -16,6 +16,7 @@ import { createCertificates, type Certificates } from '../../support/certificate
 import { runReceiver } from '../../support/collect.ts';
 import { runExporter } from '../../support/exporter.ts';
 import { createLogs, createSpans, createSums } from '../../support/telemetry.ts';
+import { asRequest } from '../../support/request.ts';
 
 const never = new AbortController().signal;
 const stops: (() => unknown)[] = [];
@@ -70,7 +71,8 @@ async function startAnswering(
 function run(endpoint: string, config: Readonly<Record<string, unknown>> = {}) {
   const made = runExporter(otlpExporter, { endpoint, protocol: 'grpc', ...config });
   stops.push(() => made.exporter.stop?.());
-  const send = async () => made.exporter.send(made.exporter.encode(createSums([1, 2]))[0]!, 'metrics', never);
+  const send = async () =>
+    made.exporter.send(asRequest(made.exporter.encode(createSums([1, 2]))[0]!), 'metrics', never);
   return { ...made, send };
 }
 
@@ -90,7 +92,7 @@ describe('otlp over gRPC', () => {
       signal: batch.signal,
       payload: exporter.encode(batch)[0]!,
     }));
-    for (const { signal, payload } of payloads) await exporter.send(payload, signal, never);
+    for (const { signal, payload } of payloads) await exporter.send(asRequest(payload), signal, never);
     expect(receiver.handedOver.map(({ signal, count }) => [signal, count])).toEqual([
       ['metrics', 2],
       ['logs', 1],
@@ -164,10 +166,10 @@ describe('otlp over gRPC', () => {
       controller.abort();
     };
     const { exporter } = run(`http://${await startAnswering(abort)}`);
-    const sending = exporter.send(exporter.encode(createSums([1]))[0]!, 'metrics', controller.signal);
+    const sending = exporter.send(asRequest(exporter.encode(createSums([1]))[0]!), 'metrics', controller.signal);
     expect(await errorOf(sending)).toBeInstanceOf(RetryableError);
     expect(
-      await errorOf(exporter.send({ body: new Uint8Array(), count: 0 }, 'metrics', controller.signal)),
+      await errorOf(exporter.send(asRequest({ body: new Uint8Array(), count: 0 }), 'metrics', controller.signal)),
     ).toBeInstanceOf(RetryableError);
   });
 });

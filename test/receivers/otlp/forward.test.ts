@@ -11,6 +11,7 @@ import { createFigures, createPushConfig } from '../../delivery/fixtures.ts';
 import { runReceiver, type ReceiverRun } from '../../support/collect.ts';
 import { runExporter } from '../../support/exporter.ts';
 import { createLogs, createSpans, createSums } from '../../support/telemetry.ts';
+import { asRequest } from '../../support/request.ts';
 
 const serve = createServe({ page: () => {}, log: { warn() {}, error() {} } });
 const stops: (() => Promise<unknown>)[] = [];
@@ -61,7 +62,7 @@ test.each([
   };
   const never = new AbortController().signal;
   for (const signal of ['metrics', 'logs', 'traces'] as const) {
-    await client.send({ body: bodies[signal], count: 1 }, signal, never);
+    await client.send(asRequest({ body: bodies[signal], count: 1 }), signal, never);
   }
   await push.stop(5000);
   expect(backEnd.run.handedOver.map(({ signal }) => signal)).toEqual(['metrics', 'logs', 'traces']);
@@ -78,7 +79,7 @@ test.each(['none', 'gzip'])(
     const { exporter } = runExporter(otlpExporter, { endpoint: url, compression, max_request_bytes: '64MiB' });
     stops.push(async () => exporter.stop?.());
     const body = Buffer.from(Array.from({ length: 8 << 20 }, (_, index) => (index * 7919) >> 5));
-    const sending = Promise.resolve(exporter.send({ body, count: 2 }, 'logs', new AbortController().signal));
+    const sending = Promise.resolve(exporter.send(asRequest({ body, count: 2 }), 'logs', new AbortController().signal));
     await expect(sending).rejects.toThrow(TooLargeError);
   },
 );
