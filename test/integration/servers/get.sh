@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Unpacks real servers and peers from Debian packages into a private folder: nothing is installed, no root needed.
-#   get.sh DEST NAME...     NAME: prometheus promtool node_exporter victoriametrics collectd netdata chromium otelcol
+#   get.sh DEST NAME...     NAME: prometheus promtool node_exporter victoriametrics nats influxdb carbon collectd netdata chromium otelcol
 # Prints one line a server: NAME<TAB>PATH of its main program. Idempotent; about 10 s for most, 3-4 min for otelcol (252 library packages, a Go build).
 set -euo pipefail
 dest=$(realpath -m "$1"); shift
@@ -45,9 +45,11 @@ for name in "$@"; do
     promtool) unpack sid promtool promtool; say promtool promtool/usr/bin/promtool ;;
     node_exporter) unpack sid node_exporter prometheus-node-exporter; say node_exporter node_exporter/usr/bin/prometheus-node-exporter ;;
     victoriametrics) unpack sid victoriametrics victoria-metrics; say victoriametrics victoriametrics/usr/bin/victoria-metrics; say vmagent victoriametrics/usr/bin/vmagent ;;
+    nats) unpack sid nats nats-server; say nats nats/usr/sbin/nats-server ;;
+    influxdb) unpack own influxdb influxdb influxdb-client; say influxdb influxdb/usr/bin/influxd ;;
+    carbon) unpack own carbon graphite-carbon; say carbon carbon/usr/bin/carbon-cache ;;
     collectd) unpack own collectd collectd-core; say collectd collectd/usr/sbin/collectd ;;
     netdata) unpack own netdata netdata-core netdata-plugins-bash; say netdata netdata/usr/sbin/netdata ;;
-    
     chromium) unpack own chromium chromium; say chromium chromium/usr/bin/chromium ;;
     otelcol)
       if [ ! -x "$dest/bin/otelcol" ]; then
