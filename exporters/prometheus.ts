@@ -19,9 +19,9 @@ import {
   positiveDuration,
   tlsServer,
 } from '../src/config/options.ts';
+import { createLabels } from '../src/prometheus/labels.ts';
 import { createExposition, type Exposition } from './prometheus/exposition.ts';
 import { createCompiler, type Dropped } from './prometheus/families.ts';
-import { createLabels } from './prometheus/labels.ts';
 import { negotiateEncoding, negotiateFormat, type ContentEncoding } from './prometheus/negotiation.ts';
 import { createRenderer } from './prometheus/scrape.ts';
 import { createStore, type Source } from './prometheus/store.ts';
@@ -102,6 +102,7 @@ export default definePullExporter({
             promoted: config.resource_attributes,
             constant: config.constant_labels,
             ownResource: ctx.resource,
+            isPushed: false,
           },
           escaping,
         );

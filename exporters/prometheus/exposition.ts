@@ -1,7 +1,7 @@
 /** The whole text for one format: families sorted by name, each once and in one piece. */
+import { isLegacyMetricName } from '../../src/prometheus/names.ts';
 import { drop, type Compiled, type Compiler, type FamilyHead, type Lines } from './families.ts';
-import { escapeText } from './labels.ts';
-import { isLegacyMetricName } from './names.ts';
+import { escapeText } from './label_text.ts';
 import type { Source } from './store.ts';
 
 export interface Exposition {

@@ -1,15 +1,15 @@
 /** Series of a source as lines of an exposition, metric by metric. */
 import type { Metric, Series } from '../../src/model/batch.ts';
+import { flatten, hasSameLines, type Distribution } from '../../src/prometheus/distributions.ts';
+import type { Labels } from '../../src/prometheus/labels.ts';
+import { escapeName, isLegacyMetricName, translateUnit, type NameOptions } from '../../src/prometheus/names.ts';
+import { translateMetric, typeOf, type PrometheusType } from '../../src/prometheus/metrics.ts';
 import { Block } from './block.ts';
-import { flatten, hasSameLines, type Distribution } from './distributions.ts';
 import { counterExemplar, bucketExemplars } from './exemplars.ts';
-import { labelText, sampleText, TARGET_INFO, type Labels } from './labels.ts';
-import { escapeName, isLegacyMetricName, translateMetricName, translateUnit, type NameOptions } from './names.ts';
+import { labelsText, labelText, sampleText } from './label_text.ts';
 import type { Format } from './negotiation.ts';
 import { canonicalNumber, secondsText } from './numbers.ts';
 import type { Source } from './store.ts';
-
-export type PrometheusType = 'counter' | 'gauge' | 'histogram' | 'summary' | 'unknown' | 'info';
 
 /** What all series of one metric family share. */
 export interface FamilyHead {
@@ -84,16 +84,16 @@ export function createCompiler({ names, format, labels, hasCreated }: CompilerOp
     return head;
   }
 
-  function labelsText(series: Series): string {
+  function textOf(series: Series): string {
     let text = labelsOf.get(series);
-    if (text === undefined) labelsOf.set(series, (text = labels.of(series)));
+    if (text === undefined) labelsOf.set(series, (text = labelsText(labels.of(series))));
     return text;
   }
 
   /** Name and labels of a series without the suffixes and labels of its lines: what identifies it. */
   function keyOf(series: Series, head: FamilyHead): string {
     let text = samplesOf.get(series);
-    if (text === undefined) samplesOf.set(series, (text = sampleText(head.sample, labelsText(series))));
+    if (text === undefined) samplesOf.set(series, (text = sampleText(head.sample, textOf(series))));
     return text;
   }
 
@@ -104,7 +104,7 @@ export function createCompiler({ names, format, labels, hasCreated }: CompilerOp
     let before = '';
     for (let i = 0; i < rows.length; i++) {
       const series = source.series[rows[i]!]!;
-      const samples = shapes === undefined ? [keys[i]!] : distributionSamples(head, labelsText(series), shapes[i]!);
+      const samples = shapes === undefined ? [keys[i]!] : distributionSamples(head, textOf(series), shapes[i]!);
       for (const sample of samples) {
         texts.push(`${before}${sample} `);
         before = '\n';
@@ -118,7 +118,7 @@ export function createCompiler({ names, format, labels, hasCreated }: CompilerOp
   function createdLine(head: FamilyHead, series: Series): string {
     const isCumulative = head.type === 'counter' || head.type === 'histogram' || head.type === 'summary';
     if (!isOpenMetrics || !hasCreated || !isCumulative || series.startTime === 0n) return '';
-    return `${sampleText(`${head.family}_created`, labelsText(series))} ${secondsText(series.startTime)}\n`;
+    return `${sampleText(`${head.family}_created`, textOf(series))} ${secondsText(series.startTime)}\n`;
   }
 
   function distributionSamples(head: FamilyHead, text: string, shape: Distribution): string[] {
@@ -250,19 +250,10 @@ function createHead(
   names: NameOptions,
   { kind, escaping }: Pick<Format, 'kind' | 'escaping'>,
 ): FamilyHead | { readonly reason: string } {
-  // A scraper adds nothing up: it would take each delta for the whole.
-  if (metric.temporality === 'delta') return { reason: 'delta_temporality' };
-  const isCounter = metric.kind === 'sum' && metric.isMonotonic && metric.temporality === 'cumulative';
-  const translated =
-    metric === TARGET_INFO
-      ? metric.name
-      : translateMetricName(
-          { name: metric.name, unit: metric.unit, isCounter, isGauge: metric.kind === 'gauge' },
-          names,
-        );
-  if (translated === undefined) return { reason: 'invalid_name' };
-  const sample = escapeName(translated, escaping, isLegacyMetricName);
-  const type = typeOf(metric, isCounter, sample);
+  const translated = translateMetric(metric, names);
+  if ('reason' in translated) return translated;
+  const sample = escapeName(translated.name, escaping, isLegacyMetricName);
+  const type = typeOf(metric, sample);
   const help = metric.description.toWellFormed();
   if (kind === 'text') return { family: sample, sample, type, help, unit: '' };
   const suffix = type === 'counter' ? '_total' : type === 'info' ? '_info' : '';
@@ -277,22 +268,4 @@ function createHead(
     help,
     unit: unit !== '' && family.endsWith(`_${unit}`) ? unit : '',
   };
-}
-
-/** The type; `prometheus.type` in the metadata says what OpenTelemetry has no kind for. */
-function typeOf(metric: Metric, isCounter: boolean, sample: string): PrometheusType {
-  switch (metric.kind) {
-    case 'histogram':
-    case 'exponential_histogram':
-      return 'histogram';
-    case 'summary':
-      return 'summary';
-    case 'gauge':
-    case 'sum': {
-      if (isCounter) return 'counter';
-      const told = metric.metadata?.['prometheus.type'];
-      if (told === 'unknown') return 'unknown';
-      return told === 'info' && sample.endsWith('_info') ? 'info' : 'gauge';
-    }
-  }
 }

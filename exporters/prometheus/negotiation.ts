@@ -1,5 +1,5 @@
 /** What to answer a scraper with: https://prometheus.io/docs/instrumenting/content_negotiation. */
-import type { Escaping } from './names.ts';
+import type { Escaping } from '../../src/prometheus/names.ts';
 
 export interface Format {
   readonly kind: 'text' | 'openmetrics';

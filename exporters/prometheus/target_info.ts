@@ -1,8 +1,9 @@
 /** `target_info`: what a resource says of itself beyond its name, once a resource. */
-import { NO_ATTRIBUTES, attributesKey, type AnyValue, type Attributes } from '../../src/model/attributes.ts';
+import { NO_ATTRIBUTES, attributesKey } from '../../src/model/attributes.ts';
 import { Series, type Resource } from '../../src/model/batch.ts';
 import { perLayout } from '../../src/model/layout.ts';
-import { isSameResource, jobAndInstance, TARGET_INFO } from './labels.ts';
+import { isSameResource } from '../../src/prometheus/labels.ts';
+import { jobAndInstance, TARGET_INFO, targetAttributes } from '../../src/prometheus/target_info.ts';
 import type { Source } from './store.ts';
 
 const NO_SCOPE = { name: '', version: '', attributes: NO_ATTRIBUTES, schemaUrl: '' };
@@ -32,22 +33,11 @@ function infoOf(resources: ReadonlySet<Resource>, ownResource: Resource): Source
   const byIdentity = new Map<string, Series>();
   for (const resource of resources) {
     const isOwn = isSameResource(resource, ownResource);
-    const attributes = isOwn ? resource.attributes : foreignAttributes(resource);
+    const attributes = isOwn ? resource.attributes : targetAttributes(resource);
     const identity = isOwn ? '' : attributesKey(Object.fromEntries(jobAndInstance(resource.attributes)));
     if (attributes === undefined || byIdentity.has(identity)) continue;
     byIdentity.set(identity, new Series(resource, NO_SCOPE, TARGET_INFO, attributes, 0n));
   }
   const series = [...byIdentity.values()];
   return { series, values: new Float64Array(series.length).fill(1), points: undefined, exemplars: undefined };
-}
-
-function foreignAttributes({ attributes }: Resource): Attributes | undefined {
-  const identity = jobAndInstance(attributes);
-  const others: Record<string, AnyValue> = Object.fromEntries(
-    Object.entries(attributes).filter(
-      ([key]) => key !== 'service.name' && key !== 'service.namespace' && key !== 'service.instance.id',
-    ),
-  );
-  if (identity.size === 0 || Object.keys(others).length === 0) return undefined;
-  return { ...others, ...Object.fromEntries(identity) };
 }

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { createExposition } from '../../../exporters/prometheus/exposition.ts';
 import { createCompiler } from '../../../exporters/prometheus/families.ts';
-import { createLabels } from '../../../exporters/prometheus/labels.ts';
 import { negotiateFormat } from '../../../exporters/prometheus/negotiation.ts';
 import { createRenderer, type Body } from '../../../exporters/prometheus/scrape.ts';
 import type { Source } from '../../../exporters/prometheus/store.ts';
 import { Series, type Metric } from '../../../src/model/batch.ts';
+import { createLabels } from '../../../src/prometheus/labels.ts';
 
 const RESOURCE = { attributes: {}, schemaUrl: '' };
 const SCOPE = { name: '', version: '', attributes: {}, schemaUrl: '' };
@@ -36,7 +36,7 @@ function renderer() {
   let rendered = 0;
   const strategy = 'UnderscoreEscapingWithoutSuffixes';
   const labels = createLabels(
-    { strategy, hasScopeLabels: false, promoted: [], constant: {}, ownResource: RESOURCE },
+    { strategy, hasScopeLabels: false, promoted: [], constant: {}, ownResource: RESOURCE, isPushed: false },
     'underscores',
   );
   const compiler = createCompiler({ names: { strategy, namespace: '' }, format: TEXT, labels, hasCreated: false });

@@ -9,7 +9,7 @@ import {
   translateUnit,
   type Escaping,
   type TranslationStrategy,
-} from '../../../exporters/prometheus/names.ts';
+} from '../../src/prometheus/names.ts';
 
 // The unit 'binary' of fast-check, which this is, takes a second to prepare.
 const ANY_CHARACTER = fc.integer({ min: 0, max: 0x10ffff }).map((code) => String.fromCodePoint(code));

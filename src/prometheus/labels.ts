@@ -1,15 +1,9 @@
-/** The labels of a series, as the text between the braces of its line. */
-import { attributesKey, type Attributes } from '../../src/model/attributes.ts';
-import type { Resource, Scope, Series } from '../../src/model/batch.ts';
-import { valueText } from '../../src/text/value_text.ts';
-import {
-  escapeName,
-  isLegacyLabelName,
-  isLegacyMetricName,
-  translateLabelName,
-  type Escaping,
-  type TranslationStrategy,
-} from './names.ts';
+/** The labels of a series: its attributes, and what its resource, its scope and the configuration add. */
+import { attributesKey, type Attributes } from '../model/attributes.ts';
+import type { Resource, Scope, Series } from '../model/batch.ts';
+import { valueText } from '../text/value_text.ts';
+import { escapeName, isLegacyLabelName, translateLabelName, type Escaping, type TranslationStrategy } from './names.ts';
+import { jobAndInstance, TARGET_INFO } from './target_info.ts';
 
 export interface LabelOptions {
   readonly strategy: TranslationStrategy;
@@ -17,14 +11,16 @@ export interface LabelOptions {
   /** Resource attributes that become labels of every series. */
   readonly promoted: readonly string[];
   readonly constant: Readonly<Record<string, string>>;
-  /** The agent's own resource: its identity is the scrape target's, so its series need no `job` and `instance`. */
+  /** The agent's own resource: when it is scraped, its identity is the target's, so its series need no `job` and `instance`. */
   readonly ownResource: Resource;
+  /** Nobody scrapes: the agent's own series have `job` and `instance` like all others. */
+  readonly isPushed: boolean;
 }
 
 export interface Labels {
-  /** `a="b",c="d"`, sorted by name, so equal sets of labels are equal texts; '' for none. */
-  of(series: Series): string;
-  /** `{trace_id="…"}`-style content for attributes alone, as of an exemplar. */
+  /** By name, in no order. An empty value is the same as no label. */
+  of(series: Series): ReadonlyMap<string, string>;
+  /** The name of the label for an attribute key. */
   name(key: string): string;
 }
 
@@ -74,7 +70,8 @@ export function createLabels(options: LabelOptions, escaping: Escaping): Labels 
         const value = resource.attributes[key];
         if (value !== undefined) labels.set(name(key), valueText(value));
       }
-      if (!isOwn) for (const [label, value] of jobAndInstance(resource.attributes)) labels.set(label, value);
+      if (!isOwn || options.isPushed)
+        for (const [label, value] of jobAndInstance(resource.attributes)) labels.set(label, value);
       for (const [key, value] of Object.entries(options.constant)) labels.set(name(key), value);
       ofResource.set(resource, (added = labels));
     }
@@ -84,7 +81,7 @@ export function createLabels(options: LabelOptions, escaping: Escaping): Labels 
   return {
     name,
     of(series) {
-      if (series.metric === TARGET_INFO) return labelsText(attributeLabels(series.attributes, name));
+      if (series.metric === TARGET_INFO) return attributeLabels(series.attributes, name);
       const labels = attributeLabels(series.attributes, name);
       const added = addedLabels(series.resource);
       for (const [label, value] of added) addLabel(labels, label, value);
@@ -94,61 +91,14 @@ export function createLabels(options: LabelOptions, escaping: Escaping): Labels 
       const reserved = RESERVED[series.metric.kind];
       if (reserved !== undefined) moveAway(labels, reserved);
       moveAway(labels, '__name__');
-      return labelsText(labels);
+      return labels;
     },
   };
-}
-
-/** A line's name and labels: `name{a="b"}`, or `{"na.me","a.b"="c"}` where the name needs quotes. */
-export function sampleText(name: string, labels: string): string {
-  if (isLegacyMetricName(name)) return labels === '' ? name : `${name}{${labels}}`;
-  const quoted = `"${escapeText(name)}"`;
-  return labels === '' ? `{${quoted}}` : `{${quoted},${labels}}`;
-}
-
-/** One label, its name quoted if it must be. */
-export function labelText(label: string, value: string): string {
-  const name = isLegacyLabelName(label) ? label : `"${escapeText(label)}"`;
-  return `${name}="${escapeText(value.toWellFormed())}"`;
-}
-
-/** Escapes what must not stand between double quotes. */
-export function escapeText(text: string): string {
-  if (!/[\\"\n]/.test(text)) return text;
-  return text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
-}
-
-/** `job` and `instance` of a resource that is not the scrape target, as far as it says who it is. */
-export function jobAndInstance(attributes: Attributes): ReadonlyMap<string, string> {
-  const text = (key: string): string => {
-    const value = attributes[key];
-    return value === undefined ? '' : valueText(value);
-  };
-  const labels = new Map<string, string>();
-  const service = text('service.name');
-  const namespace = text('service.namespace');
-  if (service !== '') labels.set('job', namespace === '' ? service : `${namespace}/${service}`);
-  // Machines that send through a gateway often name only their host; without it they would all be one series.
-  const instance = text('service.instance.id') || text('host.name');
-  if (instance !== '') labels.set('instance', instance);
-  return labels;
 }
 
 export function isSameResource(one: Resource, other: Resource): boolean {
   return one === other || attributesKey(one.attributes) === attributesKey(other.attributes);
 }
-
-/** The metric that carries what else a resource says of itself. */
-export const TARGET_INFO: Series['metric'] = {
-  name: 'target_info',
-  description: 'Target metadata',
-  unit: '',
-  kind: 'gauge',
-  isMonotonic: false,
-  temporality: 'unspecified',
-  valueType: 'int',
-  metadata: { 'prometheus.type': 'info' },
-};
 
 function attributeLabels(attributes: Attributes, name: (key: string) => string): Map<string, string> {
   const labels = new Map<string, string>();
@@ -185,14 +135,4 @@ function moveAway(labels: Map<string, string>, label: string): void {
   let free = `exported_${label}`;
   while (labels.has(free)) free = `exported_${free}`;
   labels.set(free, value);
-}
-
-/** An empty label is the same as none, so it is none: two texts of one set of labels would be a duplicate. */
-function labelsText(labels: ReadonlyMap<string, string>): string {
-  const texts: string[] = [];
-  for (const label of [...labels.keys()].sort()) {
-    const value = labels.get(label)!;
-    if (value !== '') texts.push(labelText(label, value));
-  }
-  return texts.join();
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { flatten } from '../../../exporters/prometheus/distributions.ts';
-import type { ExponentialHistogramPoint } from '../../../src/model/batch.ts';
+import { flatten } from '../../src/prometheus/distributions.ts';
+import type { ExponentialHistogramPoint } from '../../src/model/batch.ts';
 
 const NONE = { offset: 0, bucketCounts: [] };
 

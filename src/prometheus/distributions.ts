@@ -5,7 +5,7 @@ import type {
   ExponentialHistogramPoint,
   HistogramPoint,
   SummaryPoint,
-} from '../../src/model/batch.ts';
+} from '../model/batch.ts';
 
 export interface Distribution {
   /** Upper bounds of buckets without +Inf, or quantiles; strictly rising. */
