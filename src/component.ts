@@ -356,14 +356,54 @@ const pushOptions = {
       max: option(duration(), 'Longest wait between two.', '30s'),
       multiplier: option(v.pipe(v.number(), v.minValue(1)), 'By how much each wait grows.', 1.5),
       jitter: option(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 'Share of each wait that is random.', 0.5),
-      max_elapsed: option(duration(), 'After this a payload is dropped and counted; 0 is never.', '5m'),
+      max_elapsed: option(
+        duration(),
+        'After this a request is dropped and counted; 0 is never: then the queue’s bounds decide how long it waits.',
+        '0',
+      ),
     }),
     'When the back end cannot take a request.',
     {},
   ),
   queue: option(
     v.strictObject({
-      max_bytes: option(size(), 'Most bytes that wait in memory.', '32MiB'),
+      storage: option(
+        v.picklist(['memory', 'disk']),
+        'Where requests wait: lost with the process, or in files that outlive it.',
+        'memory',
+      ),
+      directory: optional(
+        v.pipe(v.string(), v.minLength(1, 'a path')),
+        'Folder of the queues on disk, which each get one in it; STATE_DIRECTORY/queue if left out, without that /var/lib/sonde/queue for root and ~/.local/state/sonde/queue for others.',
+      ),
+      max_bytes: optional(
+        size(),
+        'Most bytes that wait, for each signal; 32MiB in memory and 1GiB on disk if left out.',
+      ),
+      max_age: option(duration(), 'What waited longer is dropped and counted; 0 is never.', '0'),
+      sync: option(
+        v.picklist(['always', 'group', 'none']),
+        'On disk, when data counts as taken: when it survives a power cut; when it survives the process, with the disk following within group_ms; the same, with the disk following when the kernel likes.',
+        'group',
+      ),
+      group_ms: option(
+        v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(60_000)),
+        'With sync: group, milliseconds of data that a power cut may take.',
+        10,
+      ),
+      min_free: option(size(), 'The queue is full, too, when the volume has less than this left.', '100MiB'),
+      order: option(
+        v.picklist(['fifo', 'fresh_first']),
+        'On disk, whether new data waits behind a backlog or goes before it.',
+        'fifo',
+      ),
+      dead_letters: option(
+        v.strictObject({
+          max_bytes: option(size(), 'Most bytes of them; the oldest make room, and 0 keeps none.', '64MiB'),
+        }),
+        'On disk, what is done with requests that the back end refuses for good: kept for `sonde queue`.',
+        {},
+      ),
       on_full: option(
         v.picklist(['block', 'drop_oldest', 'drop_newest']),
         'What gives way when the queue is full.',
@@ -526,6 +566,8 @@ export interface ComponentFigures {
   /** Seconds spent, and how often: collections, requests, answers to scrapes. */
   duration_s: number;
   operations: number;
+  /** Items that an exporter's queue on disk held when it was opened. */
+  recovered: number;
   /** Items and bytes that wait. */
   queued: number;
   queued_bytes: number;

@@ -181,7 +181,9 @@ export function createLifeCycle({ startupTimeout_ms, scheduler }: LifeCycleOptio
 /** Calls `start`; undefined where nothing is to be waited for. */
 function begin(node: GraphNode): Promise<void> | undefined {
   try {
-    return node.instance.start?.() ?? undefined;
+    const opening = node.kind === 'exporter' ? node.pushes.map((push) => push.open()) : [];
+    if (opening.every((one) => one === undefined)) return node.instance.start?.() ?? undefined;
+    return Promise.all(opening).then(() => node.instance.start?.());
   } catch (error) {
     return Promise.reject(error as Error);
   }

@@ -20,6 +20,7 @@ import type {
 } from './component.ts';
 import { createCollector, type Collector } from './collector.ts';
 import { createPush, type Push } from './delivery/push.ts';
+import { createDiskQueue } from './delivery/queues.ts';
 import type { Resource, Signal } from './model/batch.ts';
 import { RetryableError } from './errors.ts';
 import { SCHEMA_URL } from './model/semconv.ts';
@@ -279,6 +280,7 @@ export function createExporter(
     }
     const { encode, send, split } = instance as PushExporter;
     const push = createPush({
+      ...createDiskQueue(id, own.signal, config as CommonPushConfig, log),
       exporter: {
         encode: (batch) => within(own, () => encode.call(instance, batch)),
         send: send.bind(instance),

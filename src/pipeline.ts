@@ -129,6 +129,7 @@ export function createFigures(
     duration_s: 0,
     operations: 0,
     queued: 0,
+    recovered: 0,
     queued_bytes: 0,
     queue_capacity_bytes: 0,
     skipped: 0,

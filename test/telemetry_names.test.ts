@@ -31,6 +31,7 @@ sonde.component.timed_out counter {collection} ${COMPONENT}
 sonde.component.up gauge 1 ${COMPONENT}
 sonde.queue.items updowncounter {item} ${COMPONENT}
 sonde.queue.limit updowncounter By ${COMPONENT}
+sonde.queue.recovered counter {item} ${COMPONENT}
 sonde.queue.usage updowncounter By ${COMPONENT}
 v8js.memory.heap.space.available_size updowncounter By v8js.heap.space.name
 v8js.memory.heap.space.physical_size updowncounter By v8js.heap.space.name

@@ -37,6 +37,11 @@ export const componentMetrics = {
   skipped: counter('sonde.component.skipped', '{collection}', 'Collections left out because the one before still ran.'),
   timedOut: counter('sonde.component.timed_out', '{collection}', 'Collections given up because they took too long.'),
   up: level('sonde.component.up', 'gauge', '1', 'Whether the component runs: 1 or 0.'),
+  recovered: counter(
+    'sonde.queue.recovered',
+    '{item}',
+    'Items that a queue on disk held when it was opened: accepted + recovered = sent + dropped + waiting.',
+  ),
   queueItems: level('sonde.queue.items', 'updowncounter', '{item}', 'Items that wait for the back end.'),
   queueUsage: level('sonde.queue.usage', 'updowncounter', 'By', 'Bytes that wait for the back end.'),
   queueLimit: level('sonde.queue.limit', 'updowncounter', 'By', 'Most bytes that may wait.'),
@@ -89,6 +94,7 @@ export function createComponents(metrics: { readonly [K in keyof typeof componen
     if (kind === 'exporter') observer.observe(metrics.failed, figures.failed, all);
     // Pull exporters keep no queue.
     if (figures.queue_capacity_bytes > 0) {
+      if (figures.recovered > 0) observer.observe(metrics.recovered, figures.recovered, all);
       observer.observe(metrics.queueItems, figures.queued, all);
       observer.observe(metrics.queueUsage, figures.queued_bytes, all);
       observer.observe(metrics.queueLimit, figures.queue_capacity_bytes, all);

@@ -1,27 +1,30 @@
-/** The ledger of one exporter: at any time accepted = sent + dropped + queued, in items. Says in the log why it drops. */
+/** The ledger of one exporter: at any time accepted + recovered = sent + dropped + queued, in items. Says in the log why it drops. */
 import type { ComponentFigures, ComponentLog } from '../component.ts';
 import type { Clock } from './clock.ts';
 
 /** Why items are dropped, as it appears in the figures. */
 export type DropReason =
+  | 'corrupt'
   | 'encode_failed'
+  | 'expired'
   | 'not_encoded'
   | 'queue_full'
   | 'rejected'
   | 'rejected_by_backend'
   | 'retry_exhausted'
   | 'shutdown'
+  | 'storage_failed'
   | 'too_large';
 
 export interface Account {
   /** Takes `count` items in: from here on they are queued. */
-  accept(count: number, bytes: number): void;
+  accept(count: number): void;
+  /** `count` items were in the queue when it was opened. */
+  recover(count: number): void;
   /** `count` queued items arrived. */
   sent(count: number): void;
   /** `count` queued items are lost; `why` is a sentence for the log, said at most once a minute for each reason. */
   drop(reason: DropReason, count: number, why?: string, error?: unknown): void;
-  /** The bytes of a block whose items are all settled are free. */
-  free(bytes: number): void;
   /** Something to say that costs no items, at most once a minute. */
   mention(topic: string, message: string): void;
 }
@@ -44,10 +47,13 @@ export function createAccount(figures: ComponentFigures, log: ComponentLog, cloc
   }
 
   return {
-    accept(count, bytes) {
+    accept(count) {
       figures.accepted += count;
       figures.queued += count;
-      figures.queued_bytes += bytes;
+    },
+    recover(count) {
+      figures.recovered += count;
+      figures.queued += count;
     },
     sent(count) {
       figures.sent += count;
@@ -62,9 +68,6 @@ export function createAccount(figures: ComponentFigures, log: ComponentLog, cloc
         if (error === undefined) log.warn(why, fields);
         else log.error(why, fields);
       });
-    },
-    free(bytes) {
-      figures.queued_bytes -= bytes;
     },
     mention(topic, message) {
       say(topic, 0, () => log.warn(message));

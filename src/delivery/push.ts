@@ -1,8 +1,7 @@
 /**
  * The way from a pipeline to a back end: encodes a batch once, queues the requests, and has them sent. Every item that
- * was accepted is sent, dropped for a counted reason, or still queued.
+ * was accepted, or found in the queue at the start, is sent, dropped for a counted reason, or still queued.
  */
-import { randomUUID } from 'node:crypto';
 import type {
   CommonPushConfig,
   ComponentFigures,
@@ -16,7 +15,9 @@ import type { Batch } from '../model/batch.ts';
 import { createAccount } from './account.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { createCourier } from './courier.ts';
-import { createMemoryStore, type Block, type BlockStore } from './store.ts';
+import type { DeadLetters } from './dead_letters.ts';
+import { statement } from './statement.ts';
+import { createMemoryStore, StoreError, type Block, type BlockStore, type Loss, type NewBlock } from './store.ts';
 
 export interface PushOptions {
   readonly exporter: Pick<PushExporter, 'encode' | 'send' | 'split'>;
@@ -29,6 +30,8 @@ export interface PushOptions {
   readonly log: ComponentLog;
   /** In memory unless given. */
   readonly store?: BlockStore;
+  /** Where requests go that will never be taken; dropped without it. */
+  readonly deadLetters?: DeadLetters;
   readonly clock?: Clock;
   readonly random?: () => number;
 }
@@ -38,28 +41,86 @@ export interface PushOptions {
  * queue for each, so that a flood of logs never pushes out metrics.
  */
 export interface Push extends Consumer {
+  /**
+   * Makes the queue ready, before what it sends to is.
+   * @throws {Error} it cannot be used
+   */
+  open(): Promise<void> | void;
   /** Begins to send; until then batches wait. */
   start(): void;
-  /** Takes no more, sends what waits, and drops what is left after `deadline_ms`. */
+  /**
+   * Takes no more and sends what waits, at most for `deadline_ms`. What is left is dropped, or stays in a durable queue;
+   * of that only what came last is still tried, as long as the back end takes it.
+   */
   stop(deadline_ms: number): Promise<void>;
 }
 
+/** Of a queue in memory whose size nobody has set. */
+const MEMORY_BYTES = 32 * 1024 * 1024;
+
+/** A block that found no room, with its caller waiting (`on_full: block`). */
+interface Blocked {
+  readonly block: NewBlock;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+const FULL = (signal: string): string => `The queue of ${signal} is full: the oldest requests are dropped`;
+
+/** A store that failed, with callers waiting, is tried again after this. */
+const STORE_AGAIN_MS = 1000;
+
 export function createPush(options: PushOptions): Push {
-  const { exporter, config, figures, log, clock = systemClock, random = Math.random } = options;
-  const { on_full, concurrency } = config.queue;
+  const { exporter, config, figures, log, deadLetters, clock = systemClock, random = Math.random } = options;
+  const { on_full, concurrency, max_age } = config.queue;
   const { signal } = figures;
-  const store = options.store ?? createMemoryStore(config.queue.max_bytes);
+  const store = options.store ?? createMemoryStore(config.queue.max_bytes ?? MEMORY_BYTES, max_age, clock.wall, lost);
   const account = createAccount(figures, log, clock);
-  const courier = createCourier({ exporter, config, figures, account, log, clock, random });
+  const courier = createCourier({
+    exporter,
+    config,
+    figures,
+    account,
+    log,
+    clock,
+    random,
+    isDurable: store.isDurable,
+    deadLetters,
+  });
   figures.queue_capacity_bytes = store.capacity_bytes;
 
-  const name = randomUUID();
-  let requests = 0;
   let phase: 'new' | 'running' | 'draining' | 'ended' = 'new';
+  let opening: Promise<void> | undefined;
   let underWay = 0;
+  /** Blocks that the store is still writing. */
+  let arriving = 0;
+  let isTaking = false;
   let onIdle: (() => void) | undefined;
-  /** Blocks that found no room, with their callers waiting (`on_full: block`). */
-  const blocked: { readonly block: Block; readonly done: PromiseWithResolvers<void> }[] = [];
+  let callOffStoreAgain: (() => void) | undefined;
+  let blocked: Blocked[] = [];
+
+  function open(): Promise<void> | void {
+    return (opening ??= store
+      .open?.({
+        lost,
+        onRoom: unblock,
+        opened(recovered) {
+          account.recover(recovered);
+          countBytes();
+          deadLetters?.onReplay(enqueue);
+          pump();
+        },
+      })
+      .catch((error: unknown) => {
+        opening = undefined;
+        throw error;
+      }));
+  }
+
+  /** The store lost some by itself. */
+  function lost(reason: Loss, count: number, why: string): void {
+    account.drop(reason, count, why);
+    countBytes();
+  }
 
   function consume(batch: Batch): Promise<void> | void {
     if (phase === 'draining' || phase === 'ended') {
@@ -67,8 +128,9 @@ export function createPush(options: PushOptions): Push {
       throw new RetryableError('Cannot take a batch: the exporter is stopping');
     }
     const waiting: Promise<void>[] = [];
+    const time_ms = clock.wall();
     for (const { body, count } of encode(batch)) {
-      const queued = enqueue({ id: `${name}-${++requests}`, body, count, signal: batch.signal });
+      const queued = enqueue({ body, count, signal: batch.signal, time_ms });
       if (queued !== undefined) waiting.push(queued);
     }
     return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);
@@ -92,40 +154,78 @@ export function createPush(options: PushOptions): Push {
   }
 
   /** Queues one block; a promise only where its caller has to wait. */
-  function enqueue(block: Block): Promise<void> | void {
+  function enqueue(block: NewBlock): Promise<void> | void {
     const size = block.body.byteLength;
-    if (size > store.capacity_bytes) {
-      const why = `Cannot queue a request: its ${size} bytes are more than the queue holds (${store.capacity_bytes})`;
+    if (size > store.largest_bytes) {
+      const why = `Cannot queue a request: its ${size} bytes are more than the queue takes (${store.largest_bytes})`;
       return dropUnqueued('too_large', block.count, why);
     }
-    if (on_full === 'block') return blocked.length === 0 && hasRoom(block) ? put(block) : hold(block);
-    if (on_full === 'drop_oldest') makeRoom(block);
-    if (hasRoom(block)) return put(block);
+    if (on_full === 'block') return blocked.length === 0 && store.hasRoom(size) ? put(block) : hold(block);
+    if (on_full === 'drop_oldest') makeRoom(size);
+    if (store.hasRoom(size)) return put(block);
     return dropUnqueued('queue_full', block.count, `The queue of ${signal} is full: new requests are dropped`);
   }
 
-  function hasRoom(block: Block): boolean {
-    return store.bytes + block.body.byteLength <= store.capacity_bytes;
-  }
-
   /** Evicts from the oldest on; in vain where requests under way hold the room. */
-  function makeRoom(block: Block): void {
-    while (!hasRoom(block)) {
-      const oldest = store.evict();
-      if (oldest === undefined) return;
-      account.drop('queue_full', oldest.count, `The queue of ${signal} is full: the oldest requests are dropped`);
-      account.free(oldest.body.byteLength);
+  function makeRoom(size: number): boolean {
+    let hasEvicted = false;
+    while (!store.hasRoom(size)) {
+      const evicted = store.evict();
+      if (evicted === undefined) break;
+      hasEvicted = true;
+      account.drop('queue_full', evicted.count, FULL(signal));
+      courier.abandon(evicted.isOlder);
+      countBytes();
     }
+    return hasEvicted;
   }
 
-  function put(block: Block): Promise<void> | void {
-    account.accept(block.count, block.body.byteLength);
+  function put(block: NewBlock): Promise<void> | void {
     const stored = store.put(block);
-    pump();
-    return stored;
+    if (stored === undefined) return taken(block);
+    arriving += 1;
+    return stored.then(
+      () => {
+        arriving -= 1;
+        taken(block);
+      },
+      (error: unknown) => {
+        arriving -= 1;
+        try {
+          return notStored(block, error);
+        } finally {
+          pump();
+        }
+      },
+    );
   }
 
-  function hold(block: Block): Promise<void> {
+  function taken({ count }: NewBlock): void {
+    account.accept(count);
+    log.over(`storing ${signal}`, `Queues ${signal} again`);
+    countBytes();
+    pump();
+  }
+
+  /** The disk is full, or fails: what happens is what `on_full` says. */
+  function notStored(block: NewBlock, error: unknown): Promise<void> | void {
+    if (!(error instanceof StoreError) || phase === 'ended') {
+      figures.refused += block.count;
+      throw new RetryableError(`Cannot queue ${signal}: ${messageOf(error)}`, { cause: error });
+    }
+    log.once(`storing ${signal}`, `${error.message}; on_full: ${on_full} decides what becomes of new ${signal}`);
+    if (on_full === 'block') {
+      callOffStoreAgain ??= clock.after(STORE_AGAIN_MS, () => {
+        callOffStoreAgain = undefined;
+        unblock();
+      });
+      return hold(block);
+    }
+    if (on_full === 'drop_oldest' && error.isFull && makeRoom(block.body.byteLength)) return put(block);
+    dropUnqueued(error.isFull ? 'queue_full' : 'storage_failed', block.count, error.message);
+  }
+
+  function hold(block: NewBlock): Promise<void> {
     log.once(
       `queue_full ${signal}`,
       `The queue of ${signal} is full: its pipelines wait until the back end takes some`,
@@ -136,54 +236,67 @@ export function createPush(options: PushOptions): Push {
   }
 
   function unblock(): void {
-    for (let first = blocked[0]; first !== undefined && hasRoom(first.block); first = blocked[0]) {
-      blocked.shift();
-      first.done.resolve(put(first.block));
+    const held = blocked;
+    blocked = [];
+    for (const [index, { block, done }] of held.entries()) {
+      if (phase === 'ended' || !store.hasRoom(block.body.byteLength)) {
+        blocked = [...held.slice(index), ...blocked];
+        return;
+      }
+      done.resolve(put(block));
     }
     if (blocked.length === 0) log.over(`queue_full ${signal}`, `The queue of ${signal} has room again`);
   }
 
   function dropUnqueued(
-    reason: 'encode_failed' | 'not_encoded' | 'queue_full' | 'too_large',
+    reason: 'encode_failed' | 'not_encoded' | 'queue_full' | 'storage_failed' | 'too_large',
     count: number,
     why: string,
     error?: unknown,
   ): void {
-    account.accept(count, 0);
+    account.accept(count);
     account.drop(reason, count, why, error);
   }
 
-  function pump(): void {
-    while (underWay < concurrency && (phase === 'running' || phase === 'draining')) {
-      const block = store.take();
-      if (block === undefined) break;
-      underWay += 1;
-      void courier.deliver(block).then(() => settle(block));
-    }
-    if (underWay === 0 && blocked.length === 0) onIdle?.();
+  function countBytes(): void {
+    figures.queued_bytes = figures.queued === 0 ? 0 : store.bytes;
   }
 
-  function settle(block: Block): void {
-    underWay -= 1;
-    store.remove(block);
-    account.free(block.body.byteLength);
-    unblock();
-    pump();
+  function pump(): void {
+    while (!isTaking && underWay < concurrency && (phase === 'running' || phase === 'draining')) {
+      // What has to be read from the disk is for the next start, if this is the end.
+      const next = store.take(phase === 'draining');
+      if (next === undefined) break;
+      if (!(next instanceof Promise)) {
+        send(next);
+        continue;
+      }
+      isTaking = true;
+      void next.then((block) => {
+        isTaking = false;
+        if (block !== undefined) send(block);
+        pump();
+      });
+    }
+    if (underWay === 0 && arriving === 0 && !isTaking && blocked.length === 0) onIdle?.();
+  }
+
+  function send(block: Block): void {
+    underWay += 1;
+    void courier.deliver(block).then(async (isSettled) => {
+      if (isSettled) await store.settle(block);
+      else store.release(block);
+      underWay -= 1;
+      countBytes();
+      unblock();
+      pump();
+    });
   }
 
   function start(): void {
     phase = 'running';
-    const { max_elapsed, enabled } = config.retry;
-    const patience = !enabled
-      ? 'never repeated'
-      : max_elapsed === 0
-        ? 'repeated for ever'
-        : `repeated for ${max_elapsed / 1000} s`;
-    log.info(`Queues ${signal} in memory: what waits is lost with the process`, {
-      queue_bytes: store.capacity_bytes,
-      on_full,
-      requests: patience,
-    });
+    const { message, fields } = statement(signal, config, store);
+    log.info(message, fields);
     pump();
   }
 
@@ -197,15 +310,20 @@ export function createPush(options: PushOptions): Push {
     }
     phase = 'ended';
     courier.end();
-    for (let block = store.evict(); block !== undefined; block = store.evict()) {
-      account.drop('shutdown', block.count);
-      account.free(block.body.byteLength);
-    }
+    callOffStoreAgain?.();
     for (const { block, done } of blocked.splice(0)) {
       figures.refused += block.count;
       done.reject(new RetryableError('Cannot take a batch: the exporter is stopping'));
     }
-    if (underWay > 0) await idle();
+    if (underWay > 0 || arriving > 0 || isTaking) await idle();
+    if (store.isDurable) {
+      deadLetters?.close();
+      await opening?.catch(() => undefined);
+      await store.close();
+      return;
+    }
+    for (let rest = store.evict(); rest !== undefined; rest = store.evict()) account.drop('shutdown', rest.count);
+    countBytes();
     const lost = figures.dropped.get('shutdown') ?? 0;
     if (lost > 0)
       log.warn(`Cannot send all ${signal} that waited before the stop: the rest is dropped`, { items: lost });
@@ -219,7 +337,7 @@ export function createPush(options: PushOptions): Push {
     return promise;
   }
 
-  return { consume, start, stop };
+  return { consume, open, start, stop };
 }
 
 function total(counts: ReadonlyMap<string, number>): number {

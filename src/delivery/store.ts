@@ -1,34 +1,98 @@
 /** What waits for a back end: blocks of bytes, oldest first. Knows nothing of what the bytes mean. */
-import type { Request } from '../component.ts';
+import { randomUUID } from 'node:crypto';
+import type { Payload, Request } from '../component.ts';
 import type { Signal } from '../model/batch.ts';
 
-/** One request that waits, or is under way. */
-export interface Block extends Request {
+/** What is to wait. */
+export interface NewBlock extends Payload {
   readonly signal: Signal;
+  /** Since 1970. */
+  readonly time_ms: number;
 }
 
-/** Where blocks wait. A block counts as stored from `put` until `remove`, also while it is under way. */
+/** One request that waits, or is under way. */
+export interface Block extends NewBlock, Request {}
+
+/** Why a store lost items by itself. */
+export type Loss = 'corrupt' | 'expired';
+
+/** It cannot take a block now, though there was room by its own books. */
+export class StoreError extends Error {
+  /** Whether the volume is full, rather than broken. */
+  readonly isFull: boolean;
+  constructor(message: string, isFull: boolean, cause: unknown) {
+    super(message, { cause });
+    this.name = 'StoreError';
+    this.isFull = isFull;
+  }
+}
+
+/** What a store tells its owner. */
+export interface StoreOwner {
+  /** It is ready, and holds `count` items already. */
+  opened(count: number): void;
+  /** `count` items that waited are gone; `why` is a sentence for the log. */
+  lost(reason: Loss, count: number, why: string): void;
+  /** There is room again that no `settle` or `evict` has made. */
+  onRoom(): void;
+}
+
+/** What had to make room. */
+export interface Evicted {
+  /** Items in it. */
+  readonly count: number;
+  /** Whether a block that is under way is as old: then its repetitions should end, too. */
+  isOlder(block: Block): boolean;
+}
+
+/** Where blocks wait. A block counts as stored from `put` until `settle`, also while it is under way. */
 export interface BlockStore {
   readonly capacity_bytes: number;
+  /** Bytes that wait; those of settled blocks too where they still take room. */
   readonly bytes: number;
-  /** Appends; a promise resolves when the block is as safe as the store makes it. The caller has checked the room. */
-  put(block: Block): Promise<void> | void;
-  /** The oldest block that is not under way, and puts it under way. */
-  take(): Block | undefined;
-  /** The oldest block that is not under way, and removes it. */
-  evict(): Block | undefined;
-  /** Forgets a block that was taken. */
-  remove(block: Block): void;
+  /** Whether what is in it outlives the process. */
+  readonly isDurable: boolean;
+  /** The folder of a durable one. */
+  readonly place?: string;
+  /** Bytes of the largest block that it takes. */
+  readonly largest_bytes: number;
+  /**
+   * Makes it ready, where that takes time; resolves too when it has to wait for an exporter that is about to end.
+   * @throws {Error} it cannot be used
+   */
+  open?(owner: StoreOwner): Promise<void>;
+  hasRoom(bytes: number): boolean;
+  /**
+   * Appends; a promise resolves when the block is as safe as the store makes it. The caller has checked the room.
+   * @throws {StoreError} it is not stored
+   */
+  put(block: NewBlock): Promise<void> | void;
+  /** The next block that is not under way, and puts it under way; `isHurried`: only one at hand. One call at a time. */
+  take(isHurried: boolean): Promise<Block | undefined> | Block | undefined;
+  /** Removes the oldest that are not under way; undefined where there is nothing to remove. */
+  evict(): Evicted | undefined;
+  /** Forgets a block that was taken: from here on it is not delivered again, except after a crash before it resolves. */
+  settle(block: Block): Promise<void> | void;
+  /** Puts a block that was taken back, where it was: for whoever opens the store next. */
+  release(block: Block): void;
+  close(): Promise<void>;
 }
 
 /** Blocks in memory: lost with the process. */
-export function createMemoryStore(capacity_bytes: number): BlockStore {
+export function createMemoryStore(
+  capacity_bytes: number,
+  maxAge_ms: number,
+  now_ms: () => number,
+  lost: StoreOwner['lost'],
+): BlockStore {
+  const name = randomUUID();
+  let blocks = 0;
   /** Blocks before `head` have left; they are cut off in one go, so that taking is no move of the whole array. */
   let waiting: Block[] = [];
   let head = 0;
   let bytes = 0;
 
-  function take(): Block | undefined {
+  function shift(): Block | undefined {
     const block = waiting[head];
     if (block === undefined) return undefined;
     head += 1;
@@ -39,23 +103,40 @@ export function createMemoryStore(capacity_bytes: number): BlockStore {
     return block;
   }
 
+  function take(): Block | undefined {
+    for (let block = shift(); block !== undefined; block = shift()) {
+      if (maxAge_ms === 0 || now_ms() - block.time_ms <= maxAge_ms) return block;
+      bytes -= block.body.byteLength;
+      lost('expired', block.count, EXPIRED);
+    }
+    return undefined;
+  }
+
   return {
     capacity_bytes,
+    largest_bytes: capacity_bytes,
+    isDurable: false,
     get bytes() {
       return bytes;
     },
-    put(block) {
-      waiting.push(block);
-      bytes += block.body.byteLength;
+    hasRoom: (size) => bytes + size <= capacity_bytes,
+    put({ body, count, signal, time_ms }) {
+      waiting.push({ id: `${name}-${++blocks}`, body, count, signal, time_ms });
+      bytes += body.byteLength;
     },
     take,
     evict() {
-      const block = take();
-      if (block !== undefined) bytes -= block.body.byteLength;
-      return block;
+      const block = shift();
+      if (block === undefined) return undefined;
+      bytes -= block.body.byteLength;
+      return { count: block.count, isOlder: () => true };
     },
-    remove(block) {
+    settle(block) {
       bytes -= block.body.byteLength;
     },
+    release() {},
+    close: () => Promise.resolve(),
   };
 }
+
+export const EXPIRED = 'Drops requests that waited longer than queue.max_age';

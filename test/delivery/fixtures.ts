@@ -23,7 +23,20 @@ export function createPushConfig(
       max_elapsed: 300_000,
       ...changes.retry,
     },
-    queue: { max_bytes: 1000, on_full: 'drop_oldest', concurrency: 1, ...changes.queue },
+    queue: {
+      storage: 'memory',
+      directory: undefined,
+      max_bytes: 1000,
+      max_age: 0,
+      sync: 'group',
+      group_ms: 10,
+      min_free: 0,
+      order: 'fifo',
+      dead_letters: { max_bytes: 0 },
+      on_full: 'drop_oldest',
+      concurrency: 1,
+      ...changes.queue,
+    },
   };
 }
 

@@ -6,11 +6,14 @@ export interface SimulatedClock extends Clock {
   advance(ms: number): Promise<void>;
 }
 
+const WALL_START_MS = 1_800_000_000_000;
+
 export function createSimulatedClock(): SimulatedClock {
   let now = 0;
   const timers = new Set<{ readonly due: number; readonly ring: () => void }>();
   return {
     now: () => now,
+    wall: () => WALL_START_MS + now,
     after(delay_ms, ring) {
       const timer = { due: now + Math.max(0, delay_ms), ring };
       timers.add(timer);

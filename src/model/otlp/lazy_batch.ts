@@ -4,9 +4,15 @@
  * Their columns are own, enumerable getters and `otlp` is not enumerable, so that `{ ...batch, values }` is a plain
  * batch of the changed data, and does not carry the bytes of the old.
  */
-import type { LogBatch, MetricBatch } from '../batch.ts';
+import type { Batch, LogBatch, MetricBatch, Signal } from '../batch.ts';
 import { decodeLogs } from './decode_logs.ts';
 import { decodeMetrics } from './decode_metrics.ts';
+
+/** A batch of any signal; see {@link lazyMetricBatch}. */
+export function lazyBatch(signal: Signal, bytes: Uint8Array, count: number): Batch {
+  if (signal === 'metrics') return lazyMetricBatch(bytes, count);
+  return signal === 'logs' ? lazyLogBatch(bytes, count) : { signal, count, otlp: bytes };
+}
 
 /** `count` must be what {@link countItems} says, which has also checked that decoding cannot fail. */
 export function lazyMetricBatch(bytes: Uint8Array, count: number): MetricBatch {

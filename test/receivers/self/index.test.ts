@@ -5,7 +5,7 @@ import { collectReceiver, renderBatches, runReceiver, valuesOf } from '../../sup
 
 function figures(given: Partial<ComponentFigures>): ComponentFigures {
   const none = { accepted: 0, refused: 0, sent: 0, failed: 0, duration_s: 0, operations: 0, skipped: 0, timed_out: 0 };
-  const queue = { queued: 0, queued_bytes: 0, queue_capacity_bytes: 0 };
+  const queue = { queued: 0, recovered: 0, queued_bytes: 0, queue_capacity_bytes: 0 };
   const identity = { id: 'cpu', kind: 'receiver', signal: 'metrics', pipeline: undefined } as const;
   return { ...identity, ...none, ...queue, dropped: new Map(), state: 'running', reason: '', ...given };
 }

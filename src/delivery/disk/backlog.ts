@@ -1,0 +1,83 @@
+/** Reads records back from segments, in order, in large pieces; steps over damage. */
+import type { Folder, OpenFile } from './folder.ts';
+import {
+  decodeRecordHeader,
+  findRecord,
+  MAX_RECORD_BYTES,
+  RECORD_HEADER_BYTES,
+  SEGMENT_HEADER_BYTES,
+  type RecordHeader,
+} from './format.ts';
+import { intactRecord, type Segment } from './segments.ts';
+
+/** A record as it was put, and where the next one begins. */
+export interface StoredRecord extends RecordHeader {
+  readonly body: Buffer;
+  readonly nextAt: number;
+}
+
+export interface SegmentReader {
+  /**
+   * The first intact record of `segment` at `at` or behind it; undefined where there is none before its end.
+   * @throws {Error} the file cannot be read
+   */
+  read(segment: Segment, at: number): Promise<StoredRecord | undefined>;
+  close(): Promise<void>;
+}
+
+/** Large enough that the calls cost little, small enough to be held while a request is under way. */
+const PIECE_BYTES = 256 * 1024;
+
+export function createSegmentReader(folder: Folder): SegmentReader {
+  let open: { readonly name: string; readonly file: OpenFile } | undefined;
+  /** Bytes of the open segment from `start` on. */
+  let piece = Buffer.alloc(0);
+  let start = 0;
+
+  async function close(): Promise<void> {
+    const { file } = open ?? {};
+    open = undefined;
+    piece = Buffer.alloc(0);
+    await file?.close();
+  }
+
+  /** Has at least `length` bytes from `at` on in `piece`, or all there are. */
+  async function load(segment: Segment, at: number, length: number): Promise<void> {
+    const wanted = Math.min(length, segment.bytes - at);
+    if (at >= start && at + wanted <= start + piece.length) return;
+    if (open?.name !== segment.name) {
+      await close();
+      open = { name: segment.name, file: await folder.open(segment.name, 'read') };
+    }
+    // Records that are handed out keep their piece: it is never written to again.
+    const bytes = Buffer.allocUnsafe(Math.min(Math.max(length, PIECE_BYTES), segment.bytes - at));
+    piece = bytes.subarray(0, await open.file.read(bytes, at));
+    start = at;
+  }
+
+  return {
+    async read(segment, from) {
+      if (open?.name !== segment.name) piece = Buffer.alloc(0);
+      for (let at = Math.max(from, SEGMENT_HEADER_BYTES); at + RECORD_HEADER_BYTES <= segment.bytes;) {
+        await load(segment, at, RECORD_HEADER_BYTES);
+        const claimed = decodeRecordHeader(piece, at - start);
+        if (claimed !== undefined && claimed.length <= MAX_RECORD_BYTES) {
+          await load(segment, at, RECORD_HEADER_BYTES + claimed.length);
+          const header = intactRecord(piece, at - start);
+          if (header !== undefined) {
+            const nextAt = at + RECORD_HEADER_BYTES + header.length;
+            const body = piece.subarray(at - start + RECORD_HEADER_BYTES, nextAt - start);
+            return { ...header, body, nextAt };
+          }
+        }
+        const next = findRecord(piece, at - start + 1);
+        // The mark itself may lie across the end of the piece.
+        const unseen = Math.max(at + 1, start + piece.length - 3);
+        if (next === -1 && piece.length < RECORD_HEADER_BYTES) return undefined;
+        at = next === -1 ? unseen : start + next;
+      }
+      return undefined;
+    },
+    close,
+  };
+}

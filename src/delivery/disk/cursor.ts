@@ -1,0 +1,167 @@
+/**
+ * The file that remembers how far a queue was delivered. It has three slots: one that is known to be on the disk, one
+ * that may be on its way there, and one to write to; so a power cut at any moment leaves one that is whole.
+ */
+import { crc32 } from 'node:zlib';
+import type { Folder, OpenFile } from './folder.ts';
+import type { Position } from './format.ts';
+import type { Span } from './progress.ts';
+
+export const CURSOR_NAME = 'cursor';
+const SLOT_BYTES = 4096;
+const SLOTS = 3;
+const SLOT_HEADER_BYTES = 12;
+const MAGIC = 0x31435153;
+
+export interface CursorState {
+  readonly low: Position;
+  readonly spans: readonly Span[];
+}
+
+export interface Cursor {
+  /** Writes the state of now; what is said while a write is under way goes out in the next one. Survives the process. */
+  save(): Promise<void>;
+  /** What was saved before now survives a power cut. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Positions as `[seq, item]`, which keeps a slot small. */
+interface Stored {
+  readonly generation: number;
+  readonly low: readonly [number, number];
+  readonly spans: readonly (readonly [number, number, number, number])[];
+}
+
+/** The newest state that is whole; undefined where there is none. */
+export async function readCursor(folder: Folder): Promise<CursorState | undefined> {
+  const stored = newest(await readSlots(folder))?.stored;
+  if (stored === undefined) return undefined;
+  return {
+    low: { seq: stored.low[0], item: stored.low[1] },
+    spans: stored.spans.map(([seq, item, toSeq, toItem]) => ({
+      from: { seq, item },
+      to: { seq: toSeq, item: toItem },
+    })),
+  };
+}
+
+interface Slot {
+  readonly index: number;
+  readonly stored: Stored;
+}
+
+/** The slots that are whole; none where there is no file. */
+async function readSlots(folder: Folder): Promise<Slot[]> {
+  if (!(await folder.list()).includes(CURSOR_NAME)) return [];
+  const bytes = Buffer.alloc(SLOT_BYTES * SLOTS);
+  const file = await folder.open(CURSOR_NAME, 'read');
+  try {
+    await file.read(bytes, 0);
+  } finally {
+    await file.close();
+  }
+  return [0, 1, 2].flatMap((index) => {
+    const slot = bytes.subarray(index * SLOT_BYTES, (index + 1) * SLOT_BYTES);
+    const size = slot.readUInt32LE(8);
+    if (slot.readUInt32LE(0) !== MAGIC || size > SLOT_BYTES - SLOT_HEADER_BYTES) return [];
+    const text = slot.subarray(SLOT_HEADER_BYTES, SLOT_HEADER_BYTES + size);
+    if (crc32(text) !== slot.readUInt32LE(4)) return [];
+    return [{ index, stored: JSON.parse(text.toString()) as Stored }];
+  });
+}
+
+function newest(slots: readonly Slot[]): Slot | undefined {
+  return slots.toSorted((a, b) => b.stored.generation - a.stored.generation)[0];
+}
+
+/** Opens no file until there is something to save: on a full disk there may be no room for one. */
+export function createCursor(folder: Folder, current: () => CursorState): Cursor {
+  let file: OpenFile | undefined;
+  let isClosed = false;
+  let generation = 0;
+  /** Where the next state goes; never the slot that is known to be on the disk. */
+  let slot = 0;
+  let durable: number | undefined;
+  let writing: Promise<void> | undefined;
+  let isAgain = false;
+
+  async function open(): Promise<OpenFile> {
+    const last = newest(await readSlots(folder).catch(() => []));
+    if (last === undefined) {
+      await folder.remove(CURSOR_NAME).catch(() => undefined);
+      const created = await folder.open(CURSOR_NAME, 'create');
+      // All its room at once, so that no later state meets a full disk.
+      await created.write([Buffer.alloc(SLOT_BYTES * SLOTS)], 0);
+      await folder.sync();
+      return created;
+    }
+    generation = last.stored.generation;
+    durable = last.index;
+    slot = free(durable, durable);
+    return folder.open(CURSOR_NAME, 'write');
+  }
+
+  async function write(): Promise<void> {
+    file ??= await open();
+    await file.write([encodeSlot(++generation, current())], slot * SLOT_BYTES);
+  }
+
+  async function writeAll(): Promise<void> {
+    try {
+      do {
+        isAgain = false;
+        await write();
+      } while (isAgain);
+    } finally {
+      writing = undefined;
+    }
+  }
+
+  return {
+    save() {
+      if (isClosed) return Promise.resolve();
+      // What is being written was made before this call.
+      if (writing !== undefined) isAgain = true;
+      return (writing ??= writeAll());
+    },
+    async sync() {
+      if (file === undefined) return;
+      const syncing = slot;
+      slot = free(syncing, durable);
+      // A write that is under way may still go to the slot before.
+      await writing;
+      await file.sync();
+      durable = syncing;
+    },
+    async close() {
+      isClosed = true;
+      await writing;
+      await file?.close();
+      file = undefined;
+    },
+  };
+}
+
+function free(...taken: readonly (number | undefined)[]): number {
+  return [0, 1, 2].find((slot) => !taken.includes(slot))!;
+}
+
+/** With more spans than fit, the last are left out: they are delivered again after a crash, never lost. */
+function encodeSlot(generation: number, { low, spans }: CursorState): Buffer {
+  const slot = Buffer.alloc(SLOT_BYTES);
+  for (let count = spans.length; ; count = Math.floor(count / 2)) {
+    const stored: Stored = {
+      generation,
+      low: [low.seq, low.item],
+      spans: spans.slice(0, count).map(({ from, to }) => [from.seq, from.item, to.seq, to.item]),
+    };
+    const text = Buffer.from(JSON.stringify(stored));
+    if (text.length > SLOT_BYTES - SLOT_HEADER_BYTES) continue;
+    slot.writeUInt32LE(MAGIC, 0);
+    slot.writeUInt32LE(crc32(text), 4);
+    slot.writeUInt32LE(text.length, 8);
+    text.copy(slot, SLOT_HEADER_BYTES);
+    return slot;
+  }
+}

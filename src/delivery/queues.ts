@@ -1,0 +1,71 @@
+/** Which queue an exporter gets, and where it lies. */
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { CommonPushConfig, ComponentLog } from '../component.ts';
+import type { Signal } from '../model/batch.ts';
+import { systemClock } from './clock.ts';
+import { createDeadLetters, type DeadLetters } from './dead_letters.ts';
+import { createDiskStore } from './disk/disk_store.ts';
+import { openFolder } from './disk/folder.ts';
+import { acquire, isHeldHere, type Lock } from './disk/lock.ts';
+import type { BlockStore } from './store.ts';
+
+/** Of a queue on disk whose size nobody has set. */
+export const DISK_BYTES = 1024 * 1024 * 1024;
+
+/** What is not in memory. */
+export interface DiskQueue {
+  readonly store: BlockStore;
+  readonly deadLetters: DeadLetters | undefined;
+}
+
+/** Undefined for a queue in memory. */
+export function createDiskQueue(
+  id: string,
+  signal: Signal,
+  { queue }: Pick<CommonPushConfig, 'queue'>,
+  log: ComponentLog,
+): DiskQueue | undefined {
+  if (queue.storage === 'memory') return undefined;
+  const folder = queueFolder(id, signal, queue);
+  let held: Lock | undefined;
+  const store = createDiskStore({
+    place: folder,
+    folder: () => openFolder(folder),
+    lock: {
+      isHeldHere: () => isHeldHere(folder),
+      async acquire() {
+        held = await acquire(folder);
+      },
+      release: () => held?.release(),
+    },
+    capacity_bytes: queue.max_bytes ?? DISK_BYTES,
+    maxAge_ms: queue.max_age,
+    sync: queue.sync,
+    group_ms: queue.group_ms,
+    minFree_bytes: queue.min_free,
+    order: queue.order,
+    clock: systemClock,
+    tell: (message, fields) => log.warn(message, fields),
+  });
+  const { max_bytes } = queue.dead_letters;
+  return { store, deadLetters: max_bytes === 0 ? undefined : createDeadLetters(folder, max_bytes, log) };
+}
+
+/** `…/otlp%2Fcloud/metrics` for the exporter `otlp/cloud`. */
+export function queueFolder(
+  id: string,
+  signal: Signal,
+  { directory }: Pick<CommonPushConfig['queue'], 'directory'>,
+): string {
+  return join(resolve(directory ?? defaultDirectory()), encodeURIComponent(id), signal);
+}
+
+/** What systemd gives a service, what the file system standard names for root, what XDG does for others. */
+function defaultDirectory(): string {
+  const { STATE_DIRECTORY, XDG_STATE_HOME } = process.env;
+  // systemd lists several with colons between them.
+  if (STATE_DIRECTORY !== undefined && STATE_DIRECTORY !== '') return join(STATE_DIRECTORY.split(':', 1)[0]!, 'queue');
+  if (process.getuid?.() === 0) return '/var/lib/sonde/queue';
+  return join(XDG_STATE_HOME ?? join(homedir(), '.local/state'), 'sonde/queue');
+}
