@@ -9,9 +9,8 @@ import { option, optional, size } from '../src/config/options.ts';
 import { createCredentials } from '../src/credentials.ts';
 import type { Batch } from '../src/model/batch.ts';
 import { createDeltaConverter, type DeltaConverter } from '../src/model/delta.ts';
-import { encodeLogs } from '../src/model/otlp/encode_logs.ts';
-import { encodeMetrics } from '../src/model/otlp/encode_metrics.ts';
-import { splitRequest, splitToSize } from '../src/model/otlp/requests.ts';
+import { encodeRequests } from '../src/model/otlp/encode_requests.ts';
+import { splitRequest } from '../src/model/otlp/requests.ts';
 import { VERSION } from '../src/model/version.ts';
 import { grpcTargets, httpUrls } from './otlp/endpoints.ts';
 import { createGrpcTransport } from './otlp/grpc.ts';
@@ -81,15 +80,9 @@ export default definePushExporter({
       const batch = whole.signal === 'metrics' && delta !== undefined ? delta.convert(whole) : whole;
       if (batch.count < whole.count) drop('delta_baseline', whole.count - batch.count);
       if (batch.count === 0) return [];
-      const { signal, count } = batch;
-      const body = encodeBatch(batch);
-      if (body.byteLength <= max_request_bytes) return [{ body, count }];
-      // An item that is too large alone stays too large: it is left out, and the delivery counts it.
-      const parts = splitToSize(body, signal, max_request_bytes);
-      const fitting = parts.filter((part) => part.body.byteLength <= max_request_bytes);
-      const left = count - fitting.reduce((sum, part) => sum + part.count, 0);
-      if (left > 0) drop('too_large', left);
-      return fitting;
+      const { parts, tooLarge } = encodeRequests(batch, max_request_bytes);
+      if (tooLarge > 0) drop('too_large', tooLarge);
+      return parts;
     }
 
     return {
@@ -101,11 +94,6 @@ export default definePushExporter({
     };
   },
 });
-
-function encodeBatch(batch: Batch): Uint8Array {
-  if (batch.signal === 'metrics') return encodeMetrics(batch);
-  return batch.signal === 'logs' ? encodeLogs(batch) : batch.otlp;
-}
 
 /** Low memory keeps sums as they are: nobody knows whether an asynchronous counter made them (specification, "OTLP exporter"). */
 function createDelta(temporality: 'delta' | 'lowmemory'): DeltaConverter {

@@ -4,6 +4,7 @@ import disk from './disk.ts';
 import filesystem from './filesystem/index.ts';
 import load from './load.ts';
 import memory from './memory.ts';
+import nats from './nats.ts';
 import network from './network/index.ts';
 import otlp from './otlp.ts';
 import paging from './paging.ts';
@@ -18,6 +19,7 @@ export const receivers: readonly AnyReceiverDefinition[] = [
   filesystem,
   load,
   memory,
+  nats,
   network,
   otlp,
   paging,

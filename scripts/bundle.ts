@@ -15,7 +15,15 @@ const { dependencies } = require('../package.json') as { readonly dependencies: 
 
 /** So little of these is used that they are better off inside, where the rest of them is left out. */
 const INSIDE = ['@opentelemetry/api', 'valibot'];
-const APART = Object.keys(dependencies).filter((name) => !INSIDE.includes(name));
+/** What several libraries share, by its fullest entry and the names that they know it by: one copy, or its classes differ. */
+const SHARED = { '@nats-io/nats-core/internal': ['@nats-io/nats-core', '@nats-io/nats-core/internal'] };
+/** Libraries that are files of their own: the entry of each name. */
+const APART = new Map([
+  ...Object.keys(dependencies)
+    .filter((name) => !INSIDE.includes(name))
+    .map((name) => [name, name] as const),
+  ...Object.entries(SHARED).flatMap(([entry, names]) => names.map((name) => [name, entry] as const)),
+]);
 
 /** Imported at the top of a module, but loaded only when one of their names is first used: few configurations do. */
 const LATE = [
@@ -50,7 +58,7 @@ const [agent, packages] = await Promise.all([
   build({ ...options, entryPoints: { main: 'src/main.ts' }, outdir: dist, plugins: [late(), apart('./packages')] }),
   build({
     ...options,
-    entryPoints: Object.fromEntries(APART.map((name) => [fileName(name), name])),
+    entryPoints: Object.fromEntries([...APART.values()].map((entry) => [fileName(entry), entry])),
     outdir: join(dist, 'packages'),
     plugins: [apart('.')],
   }),
@@ -72,11 +80,10 @@ function apart(folder: string): Plugin {
   return {
     name: 'apart',
     setup({ onResolve }) {
-      onResolve({ filter: /^[^.]/ }, ({ path, kind }) =>
-        kind !== 'entry-point' && APART.includes(path)
-          ? { path: `${folder}/${fileName(path)}.cjs`, external: true }
-          : undefined,
-      );
+      onResolve({ filter: /^[^.]/ }, ({ path, kind }) => {
+        const entry = kind === 'entry-point' ? undefined : APART.get(path);
+        return entry === undefined ? undefined : { path: `${folder}/${fileName(entry)}.cjs`, external: true };
+      });
     },
   };
 }

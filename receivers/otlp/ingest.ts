@@ -1,9 +1,9 @@
 /** From the body of an export request to the pipelines, whichever way it came. */
 import type { ComponentLog, ReceiverContext } from '../../src/component.ts';
 import { messageOf, PermanentError, RetryableError } from '../../src/errors.ts';
-import type { Batch, Signal } from '../../src/model/batch.ts';
+import type { Signal } from '../../src/model/batch.ts';
 import { jsonToProtobuf } from '../../src/model/otlp/json_to_protobuf.ts';
-import { lazyLogBatch, lazyMetricBatch } from '../../src/model/otlp/lazy_batch.ts';
+import { lazyBatch } from '../../src/model/otlp/lazy_batch.ts';
 import { REQUEST_TYPES } from '../../src/model/otlp/message_types.ts';
 import { countItems } from '../../src/model/otlp/requests.ts';
 import type { Budget } from './budget.ts';
@@ -46,7 +46,7 @@ export function createIngest({ next, log, budget }: IngestOptions): Ingest {
     async take(signal, body, isJson) {
       const otlp = isJson ? jsonToProtobuf(REQUEST_TYPES[signal], body) : body;
       const count = countItems(otlp, signal);
-      if (count > 0) await next[signal]?.consume(batchOf(signal, otlp, count) as never);
+      if (count > 0) await next[signal]?.consume(lazyBatch(signal, otlp, count) as never);
       log.over('bug', 'Takes requests again');
     },
     refusal(error) {
@@ -62,9 +62,4 @@ export function createIngest({ next, log, budget }: IngestOptions): Ingest {
       return { code: INTERNAL, message: 'Cannot take the request: an error inside, which the log tells' };
     },
   };
-}
-
-function batchOf(signal: Signal, otlp: Uint8Array, count: number): Batch {
-  if (signal === 'metrics') return lazyMetricBatch(otlp, count);
-  return signal === 'logs' ? lazyLogBatch(otlp, count) : { signal, count, otlp };
 }

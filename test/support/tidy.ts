@@ -54,7 +54,7 @@ const COMPONENT = /^(receivers|processors|exporters)\/([^/]+?)(?:\.ts$|\/)/;
 const LIST = /^(receivers|processors|exporters)\/index\.ts$/;
 /** What components may build on, besides the model. */
 const GROUND =
-  /^src\/((component|errors|client_certificates|credentials|config\/options|config\/http_client)\.ts|procfs\/|prometheus\/|text\/)/;
+  /^src\/((component|errors|client_certificates|credentials|secret_file|config\/options|config\/http_client|delivery\/(compress|snappy))\.ts|procfs\/|prometheus\/|nats\/|kafka\/|text\/)/;
 /** The only files that may know which components there are. */
 const KNOWS_LISTS = /^(src\/(agent|main)\.ts|src\/cli\/|scripts\/|bench\/|test\/)/;
 
@@ -85,7 +85,17 @@ function isAllowed(path: string, target: string): boolean {
 }
 
 /** Modules that cost so much memory and start-up time that they load only where they are used. */
-const HEAVY = new Set(['node:http', 'node:https', 'node:http2', 'node:tls', '@grpc/grpc-js', 'systeminformation']);
+const HEAVY = new Set([
+  'node:http',
+  'node:https',
+  'node:http2',
+  'node:tls',
+  '@grpc/grpc-js',
+  '@nats-io/jetstream',
+  '@nats-io/transport-node',
+  '@platformatic/kafka',
+  'systeminformation',
+]);
 
 export function checkHeavyImports(tree: Tree): string[] {
   return everyImport(tree, (path, { from, isType, isDynamic }) =>

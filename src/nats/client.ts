@@ -1,0 +1,181 @@
+/**
+ * A connection to NATS that is made again for ever. The library's own reconnection is off: it says nothing of why it
+ * cannot connect, lets requests of a lost connection run into their time limits, and gives up for good in some cases.
+ */
+import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
+import { createClientCertificates } from '../client_certificates.ts';
+import type { ComponentLog } from '../component.ts';
+import { messageOf, RetryableError } from '../errors.ts';
+import { checkAuthentication, createAuthenticator } from './authentication.ts';
+import type { NatsClientConfig } from './options.ts';
+
+type Nats = typeof import('@nats-io/transport-node');
+
+export interface NatsClientOptions {
+  readonly config: NatsClientConfig;
+  /** What the server's monitoring calls it. */
+  readonly name: string;
+  readonly log: ComponentLog;
+  /** Done with each new connection before anyone gets it; where it fails, the connection is closed and made anew. */
+  readonly prepare?: (connection: NatsConnection) => Promise<void>;
+}
+
+export interface NatsClient {
+  /** Undefined while there is none. */
+  readonly current: NatsConnection | undefined;
+  /**
+   * Begins to connect, and does not wait for it.
+   * @throws {Error} a file of the configuration cannot be used
+   */
+  start(): Promise<void>;
+  /**
+   * The connection of now; waits for it.
+   * @throws {RetryableError} `abort` came first; it says why there is no connection
+   */
+  connection(abort: AbortSignal): Promise<NatsConnection>;
+  /** Sends what was published, and closes. */
+  stop(): Promise<void>;
+}
+
+const NOT_YET = 'The connection is not there yet';
+const CONNECT_TIMEOUT_MS = 5000;
+/** Two that go without an answer end the connection. */
+const PING_INTERVAL_MS = 20_000;
+/** Waits between attempts; many clients lose a server at once, and each waits a random share of it. */
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 5000;
+const FLUSH_TIMEOUT_MS = 1000;
+
+/** @throws {Error} `auth` names not exactly one way */
+export function createNatsClient({ config, name, log, prepare }: NatsClientOptions): NatsClient {
+  checkAuthentication(config.auth);
+  const stopping = new AbortController();
+  /** Replaced when it is lost. */
+  let next = Promise.withResolvers<NatsConnection>();
+  let current: NatsConnection | undefined;
+  let reason = NOT_YET;
+  let running: Promise<void> | undefined;
+  /** Servers that the cluster told of. */
+  let learnt: readonly string[] = [];
+
+  async function start(): Promise<void> {
+    const nats = await import('@nats-io/transport-node');
+    const options = createOptions(nats, config, name);
+    running = run(nats, () => ({ ...options(), servers: [...config.servers, ...learnt] }));
+  }
+
+  async function run(nats: Nats, options: () => NodeConnectionOptions): Promise<void> {
+    let failures = 0;
+    while (!stopping.signal.aborted) {
+      try {
+        await keep(await connect(nats, options()), () => (failures = 0));
+      } catch (error) {
+        reason = messageOf(error);
+        log.once('connection', `${reason}; tries again`);
+      }
+      const wait_ms = Math.min(FIRST_WAIT_MS * 2 ** failures++, LONGEST_WAIT_MS);
+      await sleep(wait_ms * (0.5 + Math.random() / 2), stopping.signal);
+    }
+  }
+
+  /** Lends the connection to all who wait for it, until it is closed. */
+  async function keep(connection: NatsConnection, isUp: () => void): Promise<void> {
+    const closed = connection.closed();
+    void watch(connection);
+    try {
+      // Whoever stops meanwhile does not know of this connection yet.
+      if (stopping.signal.aborted) return;
+      await prepare?.(connection);
+      isUp();
+      current = connection;
+      learnt = connection.info?.connect_urls ?? [];
+      const words = `Connected to ${connection.getServer()}`;
+      if (reason === NOT_YET) log.info(words);
+      else log.over('connection', words);
+      next.resolve(connection);
+      const error = await closed;
+      reason = `The connection to ${connection.getServer()} was lost${error ? `: ${messageOf(error)}` : ''}`;
+      if (!stopping.signal.aborted) log.once('connection', `${reason}; connects again`);
+    } finally {
+      if (current !== undefined) next = Promise.withResolvers<NatsConnection>();
+      current = undefined;
+      await connection.close();
+    }
+  }
+
+  /** What a server says of its own accord, as that a user may not do something. */
+  async function watch(connection: NatsConnection): Promise<void> {
+    for await (const status of connection.status()) {
+      if (status.type === 'update') learnt = connection.info?.connect_urls ?? [];
+      if (status.type === 'error') log.once(`server ${status.error.name}`, `The server says: ${status.error.message}`);
+    }
+  }
+
+  async function connection(abort: AbortSignal): Promise<NatsConnection> {
+    const isAborted = Promise.withResolvers<never>();
+    const give = (): void => isAborted.reject(new RetryableError(reason));
+    if (abort.aborted) give();
+    else abort.addEventListener('abort', give, { once: true });
+    try {
+      return await Promise.race([next.promise, isAborted.promise]);
+    } finally {
+      abort.removeEventListener('abort', give);
+    }
+  }
+
+  async function stop(): Promise<void> {
+    stopping.abort();
+    const flushed = current?.flush().catch(() => undefined);
+    if (flushed !== undefined) await Promise.race([flushed, sleep(FLUSH_TIMEOUT_MS)]);
+    await current?.close();
+    // One that is just connecting ends by itself.
+    await Promise.race([running, sleep(FLUSH_TIMEOUT_MS)]);
+  }
+
+  return {
+    get current() {
+      return current;
+    },
+    start,
+    connection,
+    stop,
+  };
+}
+
+/** Options of each connection anew: files are read again. */
+function createOptions(nats: Nats, config: NatsClientConfig, name: string): () => NodeConnectionOptions {
+  const authenticator = createAuthenticator(nats, config.auth);
+  const isTls = config.tls !== undefined || config.tls_first || config.servers.some((one) => one.startsWith('tls://'));
+  const material = isTls ? createClientCertificates(config.tls ?? {}) : undefined;
+  return () => ({
+    name,
+    reconnect: false,
+    timeout: CONNECT_TIMEOUT_MS,
+    pingInterval: PING_INTERVAL_MS,
+    inboxPrefix: config.inbox_prefix,
+    noAsyncTraces: true,
+    ...(authenticator !== undefined && { authenticator }),
+    // What it does not know of goes on to `node:tls`.
+    ...(material !== undefined && { tls: { handshakeFirst: config.tls_first, ...material() } }),
+  });
+}
+
+async function connect(nats: Nats, options: NodeConnectionOptions): Promise<NatsConnection> {
+  try {
+    return await nats.connect(options);
+  } catch (error) {
+    throw new Error(`Cannot connect to ${String(options.servers)}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Resolves after a time, or when `abort` comes. */
+export async function sleep(time_ms: number, abort?: AbortSignal): Promise<void> {
+  if (abort?.aborted === true) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const wake = (): void => resolve();
+  const timer = setTimeout(wake, time_ms);
+  abort?.addEventListener('abort', wake);
+  await promise;
+  clearTimeout(timer);
+  abort?.removeEventListener('abort', wake);
+}
