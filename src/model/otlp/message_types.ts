@@ -18,7 +18,7 @@ export const AnyValue = new MessageType('AnyValue', () => [
 ]);
 const ArrayValue = new MessageType('ArrayValue', () => [list(1, 'values', AnyValue)]);
 const KeyValueList = new MessageType('KeyValueList', () => [list(1, 'values', KeyValue)]);
-const KeyValue = new MessageType('KeyValue', () => [one(1, 'key', 'string'), one(2, 'value', AnyValue)]);
+export const KeyValue = new MessageType('KeyValue', () => [one(1, 'key', 'string'), one(2, 'value', AnyValue)]);
 const InstrumentationScope = new MessageType('InstrumentationScope', () => [
   one(1, 'name', 'string'),
   one(2, 'version', 'string'),

@@ -18,27 +18,10 @@ import { protobufToJson } from '../../../src/model/otlp/protobuf_to_json.ts';
 import { countItems, splitRequest } from '../../../src/model/otlp/requests.ts';
 import { decodeResponse, decodeStatus } from '../../../src/model/otlp/responses.ts';
 import { logBatch, metricBatch } from './arbitraries.ts';
+import { damaged } from './damage.ts';
 import { traceRequest } from './traces.ts';
 
 const SIGNALS: readonly Signal[] = ['metrics', 'logs', 'traces'];
-
-/** Bytes changed, put in and cut off at random places. */
-function damaged(messages: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
-  const edit = fc.record({
-    at: fc.nat(),
-    kind: fc.constantFrom('set', 'insert', 'remove', 'cut'),
-    byte: fc.nat({ max: 255 }),
-  });
-  return fc.tuple(messages, fc.array(edit, { minLength: 1, maxLength: 4 })).map(([message, edits]) => {
-    let bytes = [...message];
-    for (const { at, kind, byte } of edits) {
-      const index = at % (bytes.length + 1);
-      if (kind === 'cut') bytes = bytes.slice(0, index);
-      else bytes.splice(index, kind === 'insert' ? 0 : 1, ...(kind === 'remove' ? [] : [byte]));
-    }
-    return Uint8Array.from(bytes);
-  });
-}
 
 /** What `read` gives; undefined if it refuses with a SyntaxError. Every other error is the test's. */
 function attempt<T>(read: () => T): T | undefined {
