@@ -77,7 +77,7 @@ export function createDeadLetters(folder: string, max_bytes: number, log: Compon
 
   async function makeRoom(bytes: number): Promise<void> {
     // Others may have removed some: what lies there counts.
-    letters = (await listLetters(dead)).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    letters = await listLetters(dead);
     let used = letters.reduce((sum, letter) => sum + letter.bytes, 0);
     while (used + bytes > max_bytes && letters.length > 0) {
       const oldest = letters.shift()!;
@@ -125,9 +125,9 @@ export function createDeadLetters(folder: string, max_bytes: number, log: Compon
 
 /** In order of their names, which is that of their death; none where there is no folder. */
 export async function listLetters(folder: string): Promise<{ name: string; bytes: number }[]> {
-  const names = await fs.readdir(folder).catch(() => []);
+  const names: string[] = await fs.readdir(folder).catch(() => []);
   const letters: { name: string; bytes: number }[] = [];
-  for (const name of names.toSorted()) {
+  for (const name of names.toSorted((a, b) => (a < b ? -1 : 1))) {
     if (!LETTER.test(name)) continue;
     const stat = await fs.stat(join(folder, name)).catch(() => undefined);
     if (stat?.isFile() === true) letters.push({ name, bytes: stat.size });

@@ -128,7 +128,7 @@ function judge({ status, headers, body }: Answer, place: string, retriesServerEr
     throw new RetryableError(message, { retryAfter_ms: parseRetryAfter(headers['retry-after'], Date.now()) });
   }
   if (status === 413) throw new TooLargeError(message);
-  throw new RefusedError(message, status, body);
+  throw new RefusedError(message, status, body, headers);
 }
 
 /** What Node.js's agents read a proxy from: the environment itself (either case), or as if it said so. */

@@ -7,7 +7,7 @@ import { systemClock } from './clock.ts';
 import { createDeadLetters, type DeadLetters } from './dead_letters.ts';
 import { createDiskStore } from './disk/disk_store.ts';
 import { openFolder } from './disk/folder.ts';
-import { acquire, isHeldHere, type Lock } from './disk/lock.ts';
+import { createFolderLock } from './disk/lock.ts';
 import type { BlockStore } from './store.ts';
 
 /** Of a queue on disk whose size nobody has set. */
@@ -28,17 +28,10 @@ export function createDiskQueue(
 ): DiskQueue | undefined {
   if (queue.storage === 'memory') return undefined;
   const folder = queueFolder(id, signal, queue);
-  let held: Lock | undefined;
   const store = createDiskStore({
     place: folder,
     folder: () => openFolder(folder),
-    lock: {
-      isHeldHere: () => isHeldHere(folder),
-      async acquire() {
-        held = await acquire(folder);
-      },
-      release: () => held?.release(),
-    },
+    lock: createFolderLock(folder),
     capacity_bytes: queue.max_bytes ?? DISK_BYTES,
     maxAge_ms: queue.max_age,
     sync: queue.sync,

@@ -3,9 +3,12 @@
  * that may be on its way there, and one to write to; so a power cut at any moment leaves one that is whole.
  */
 import { crc32 } from 'node:zlib';
+import { messageOf } from '../../errors.ts';
+import type { Clock } from '../clock.ts';
 import type { Folder, OpenFile } from './folder.ts';
 import type { Position } from './format.ts';
 import type { Span } from './progress.ts';
+import type { Tell } from './segments.ts';
 
 export const CURSOR_NAME = 'cursor';
 const SLOT_BYTES = 4096;
@@ -19,10 +22,11 @@ export interface CursorState {
 }
 
 export interface Cursor {
-  /** Writes the state of now; what is said while a write is under way goes out in the next one. Survives the process. */
+  /**
+   * Writes the state of now, which then survives the process, and soon after a power cut; calls while a write is under
+   * way share the next one. Failures are told, not thrown: they cost a repetition after a crash.
+   */
   save(): Promise<void>;
-  /** What was saved before now survives a power cut. */
-  sync(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -75,8 +79,21 @@ function newest(slots: readonly Slot[]): Slot | undefined {
   return slots.toSorted((a, b) => b.stored.generation - a.stored.generation)[0];
 }
 
+export interface CursorOptions {
+  readonly folder: Folder;
+  /** The state of now. */
+  readonly current: () => CursorState;
+  /** Whether it is to survive power cuts. */
+  readonly isSynced: boolean;
+  readonly clock: Clock;
+  readonly tell: Tell;
+}
+
+/** A power cut repeats at most what was delivered since. */
+const SYNC_MS = 1000;
+
 /** Opens no file until there is something to save: on a full disk there may be no room for one. */
-export function createCursor(folder: Folder, current: () => CursorState): Cursor {
+export function createCursor({ folder, current, isSynced, clock, tell }: CursorOptions): Cursor {
   let file: OpenFile | undefined;
   let isClosed = false;
   let generation = 0;
@@ -85,6 +102,7 @@ export function createCursor(folder: Folder, current: () => CursorState): Cursor
   let durable: number | undefined;
   let writing: Promise<void> | undefined;
   let isAgain = false;
+  let callOffSync: (() => void) | undefined;
 
   async function open(): Promise<OpenFile> {
     const last = newest(await readSlots(folder).catch(() => []));
@@ -113,30 +131,52 @@ export function createCursor(folder: Folder, current: () => CursorState): Cursor
         isAgain = false;
         await write();
       } while (isAgain);
+      if (isSynced && !isClosed) {
+        callOffSync ??= clock.after(SYNC_MS, () => {
+          callOffSync = undefined;
+          void sync();
+        });
+      }
+    } catch (error) {
+      failed(error);
     } finally {
       writing = undefined;
     }
   }
 
-  return {
-    save() {
-      if (isClosed) return Promise.resolve();
-      // What is being written was made before this call.
-      if (writing !== undefined) isAgain = true;
-      return (writing ??= writeAll());
-    },
-    async sync() {
-      if (file === undefined) return;
-      const syncing = slot;
-      slot = free(syncing, durable);
-      // A write that is under way may still go to the slot before.
-      await writing;
-      await file.sync();
+  async function sync(): Promise<void> {
+    if (file === undefined) return;
+    const syncing = slot;
+    slot = free(syncing, durable);
+    // A write that is under way may still go to the slot before.
+    await writing;
+    try {
+      await file?.sync();
       durable = syncing;
-    },
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  function failed(error: unknown): void {
+    const fields = { folder: folder.path, error: messageOf(error) };
+    tell('Cannot remember what was delivered: after a crash it is delivered again', fields);
+  }
+
+  function save(): Promise<void> {
+    if (isClosed) return Promise.resolve();
+    // What is being written was made before this call.
+    if (writing !== undefined) isAgain = true;
+    return (writing ??= writeAll());
+  }
+
+  return {
+    save,
     async close() {
+      callOffSync?.();
+      await save();
       isClosed = true;
-      await writing;
+      if (isSynced) await sync();
       await file?.close();
       file = undefined;
     },

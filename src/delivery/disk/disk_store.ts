@@ -16,12 +16,16 @@ import {
   type StoreOwner,
 } from '../store.ts';
 import { createSegmentReader } from './backlog.ts';
-import { createCursor, readCursor, type Cursor } from './cursor.ts';
+import { createCursor, type Cursor } from './cursor.ts';
 import { isFullError, type Folder } from './folder.ts';
-import { RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, type Position } from './format.ts';
+import { behind, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, type Position } from './format.ts';
+import type { FolderLock } from './lock.ts';
+import { createRecent, type DiskBlock } from './recent.ts';
+import { recover } from './recovery.ts';
 import { createProgress, later, type Progress, type Span } from './progress.ts';
-import { loadSegments, setAside, type Segment, type Tell } from './segments.ts';
-import { createSegmentWriter, type SegmentWriter, type SyncMode } from './writer.ts';
+import { removeSegment, setAside, type Segment, type Tell } from './segments.ts';
+import { createVolume, type Volume } from './volume.ts';
+import { createSegmentWriter, segmentBytesOf, type SegmentWriter, type SyncMode } from './writer.ts';
 
 export interface DiskStoreOptions {
   /** For messages. */
@@ -39,63 +43,34 @@ export interface DiskStoreOptions {
   readonly tell: Tell;
 }
 
-/** Keeps others out. */
-export interface FolderLock {
-  /** Whether another exporter of this process has it, and will give it back. */
-  isHeldHere(): boolean;
-  /** @throws {Error} another process has it */
-  acquire(): Promise<void>;
-  release(): void;
+interface Place {
+  readonly segment: Segment | undefined;
+  readonly at: number;
+  readonly position: Position;
 }
-
-interface DiskBlock extends Block, Position {
-  readonly segment: Segment;
-  /** Where the record behind it begins. */
-  readonly nextAt: number;
-}
-
-/** Dropping the oldest drops a segment: a sixteenth of the queue. */
-const SEGMENTS = 16;
-const MAX_SEGMENT_BYTES = 16 * 1024 * 1024;
-const MIN_SEGMENT_BYTES = 64 * 1024;
-/** Of the newest blocks so much stays in memory. */
-const RECENT_BYTES = 1024 * 1024;
-/** A power cut repeats at most what was delivered since. */
-const CURSOR_SYNC_MS = 1000;
-/** How often a full volume is looked at again. */
-const FREE_AGAIN_MS = 1000;
 
 export function createDiskStore(options: DiskStoreOptions): BlockStore {
   const { capacity_bytes, maxAge_ms, order, clock, tell } = options;
   const largest_bytes = Math.floor(capacity_bytes / 4);
-  const segmentBytes = Math.min(Math.max(Math.floor(capacity_bytes / SEGMENTS), MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES);
+  const segmentBytes = segmentBytesOf(capacity_bytes);
   let owner: StoreOwner = { opened() {}, lost() {}, onRoom() {} };
   let folder: Folder | undefined;
-  let hasLock = false;
   /** Of the segments of this process: numbers may come twice over a crash, so names may not. */
   const queue = randomBytes(16).toString('hex');
   let segments: Segment[] = [];
   let progress: Progress = createProgress({ seq: 0, item: 0 });
   let cursor: Cursor | undefined;
-  let callOffCursorSync: (() => void) | undefined;
   let writer: SegmentWriter | undefined;
   let reader: ReturnType<typeof createSegmentReader> | undefined;
   /** Behind the last record that can be taken. */
   let end: Position = { seq: 0, item: 0 };
   /** How far the segments were read: everything before it is settled, under way, or among `recent`. */
-  let place: { segment: Segment | undefined; at: number; position: Position } = {
-    segment: undefined,
-    at: 0,
-    position: end,
-  };
+  let place: Place = { segment: undefined, at: 0, position: end };
   const underWay = new Map<number, DiskBlock>();
-  /** The newest blocks, none of them under way, without a gap up to `end`. */
-  let recent: DiskBlock[] = [];
-  let recentBytes = 0;
+  const recent = createRecent();
   /** Bytes that were put and are not yet in a segment. */
   let reserved = 0;
-  let free = Infinity;
-  let callOffLook: (() => void) | undefined;
+  let volume: Volume | undefined;
   let isClosed = false;
   const isOpen = Promise.withResolvers<void>();
   // Those who put before it is open hear of a failure; that nobody does is none.
@@ -107,37 +82,30 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     owner = given;
     folder = await options.folder();
     if (!options.lock.isHeldHere()) return takeOver(folder);
-    takeOver(folder).catch((error: unknown) => tell(messageOf(error), { folder: options.place }));
+    takeOver(folder).catch((error: unknown) => {
+      tell(messageOf(error), { folder: options.place });
+      isOpen.reject(error as Error);
+    });
   }
 
   async function takeOver(folder: Folder): Promise<void> {
     await options.lock.acquire();
-    hasLock = true;
     try {
       if (isClosed) throw new Error('Cannot open the queue: the exporter has ended');
-      const loaded = await loadSegments(folder, tell);
-      segments = loaded.segments;
-      const known = await readCursor(folder).catch((error: unknown) => {
-        tell('Cannot read how far the queue was delivered: it is delivered again from its beginning', {
-          folder: folder.path,
-          error: messageOf(error),
-        });
-        return undefined;
-      });
-      const first = segments[0]?.first ?? known?.low ?? end;
-      const low = known?.low ?? first;
-      progress = createProgress(low, known?.spans);
-      // Numbers are never given twice, though the cursor may know of records that a power cut has taken.
-      end = [progress.low, ...progress.spans.map(({ to }) => to)].reduce(later, segments.at(-1)?.end ?? first);
-      // What lay before the first segment made room for newer data, or was set aside just now.
-      const gone = progress.add({ from: low, to: first });
-      const waiting = waitingItems();
-      if (gone > 0 && loaded.setAside > 0) owner.lost('corrupt', gone, `Cannot use segments of ${folder.path}`);
+      const found = await recover(folder, tell);
+      ({ segments, progress, end } = found);
       await removeSettled();
       moveTo(segments[0]);
-      await measureFree();
+      volume = createVolume(folder, options.minFree_bytes, clock, () => owner.onRoom());
+      await volume.measure();
       reader = createSegmentReader(folder);
-      cursor = createCursor(folder, () => ({ low: progress.low, spans: progress.spans }));
+      cursor = createCursor({
+        folder,
+        current: () => ({ low: progress.low, spans: progress.spans }),
+        isSynced: options.sync !== 'none',
+        clock,
+        tell,
+      });
       writer = createSegmentWriter({
         ...options,
         folder,
@@ -146,24 +114,19 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
         next: () => end,
         onSegment: (segment) => {
           segments.push(segment);
-          void measureFree();
+          void volume!.measure();
         },
         onWritten: publish,
         onAbandoned: abandon,
         onEmpty: forget,
       });
       isOpen.resolve();
-      owner.opened(waiting + (loaded.setAside > 0 ? gone : 0));
+      owner.opened(found.waiting + found.lost);
+      if (found.lost > 0) owner.lost('corrupt', found.lost, `Cannot use segments of ${folder.path}`);
     } catch (error) {
-      hasLock = false;
       options.lock.release();
       throw error;
     }
-  }
-
-  function waitingItems(): number {
-    const settled = progress.spans.reduce((sum, { from, to }) => sum + to.item - from.item, 0);
-    return Math.max(0, end.item - progress.low.item - settled);
   }
 
   async function put(block: NewBlock): Promise<void> {
@@ -175,10 +138,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     } catch (error) {
       reserved -= size;
       const isFull = isFullError(error);
-      if (isFull) {
-        free = 0;
-        lookAgain();
-      }
+      if (isFull) volume?.refused();
       throw new StoreError(`Cannot write to ${folder?.path ?? 'the queue'}: ${messageOf(error)}`, isFull, error);
     }
   }
@@ -191,13 +151,11 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
       const size = RECORD_HEADER_BYTES + body.byteLength;
       at += size;
       reserved -= size;
-      free -= size;
+      volume!.took(size);
       const own = { id: `${queue}-${end.seq}`, body, count, signal, time_ms, ...end, segment, nextAt: at };
       end = { seq: end.seq + 1, item: end.item + count };
       recent.push(own);
-      recentBytes += body.byteLength;
     }
-    while (recentBytes > RECENT_BYTES && recent.length > 1) recentBytes -= recent.shift()!.body.byteLength;
     if (place.segment === undefined) moveTo(segment);
     for (let oldest = segments[0]!; maxAge_ms > 0 && oldest !== segment; oldest = segments[0]!) {
       if (clock.wall() - oldest.newest_ms <= maxAge_ms) break;
@@ -214,10 +172,9 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
   }
 
   function take(isHurried: boolean): Promise<Block | undefined> | Block | undefined {
-    const [first] = recent;
+    const { first } = recent;
     if (first !== undefined && (order === 'fresh_first' || place.position.seq >= first.seq)) {
       recent.shift();
-      recentBytes -= first.body.byteLength;
       if (place.position.seq >= first.seq) {
         place = { segment: first.segment, at: first.nextAt, position: behind(first) };
       }
@@ -232,7 +189,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     while (!isClosed && place.segment !== undefined) {
       const { segment, at, position } = place;
       // What is in memory need not be read.
-      if (recent.length > 0 && position.seq >= recent[0]!.seq) return take(true);
+      if (recent.first !== undefined && position.seq >= recent.first.seq) return take(true);
       let record;
       try {
         record = await reader!.read(segment, at);
@@ -254,7 +211,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
       if (maxAge_ms > 0 && clock.wall() - record.time_ms > maxAge_ms) {
         const count = discard({ from: record, to: behind(record) });
         owner.lost('expired', count, EXPIRED);
-        void remember();
+        void cursor!.save();
         continue;
       }
       const { seq, item, body, count, signal, time_ms, nextAt } = record;
@@ -279,7 +236,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     if (span.from.seq >= span.to.seq) return;
     const count = discard(span);
     if (count > 0) owner.lost('corrupt', count, `Skips damaged records of ${folder!.path}/${segment.name}`);
-    void remember();
+    void cursor!.save();
   }
 
   /** Sets a segment aside that cannot be read. */
@@ -291,7 +248,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     if (count > 0) owner.lost('corrupt', count, `Cannot read ${folder!.path}/${segment.name}: ${messageOf(error)}`);
     await reader!.close().catch(() => undefined);
     await setAside(folder!, segment.name, messageOf(error), tell);
-    void remember();
+    void cursor!.save();
   }
 
   function moveTo(segment: Segment | undefined): void {
@@ -305,11 +262,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     for (const { seq, count: items } of underWay.values()) {
       if (seq >= span.from.seq && seq < span.to.seq) count -= items;
     }
-    const kept = recent.filter(({ seq }) => seq < span.from.seq || seq >= span.to.seq);
-    if (kept.length < recent.length) {
-      recent = kept;
-      recentBytes = kept.reduce((sum, { body }) => sum + body.byteLength, 0);
-    }
+    recent.remove(span.from.seq, span.to.seq);
     return Math.max(0, count);
   }
 
@@ -323,9 +276,9 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
   function removeOldest(): number {
     const oldest = segments[0]!;
     const count = discard({ from: oldest.first, to: oldest.end });
-    free += oldest.bytes;
+    volume!.took(-oldest.bytes);
     forget(oldest);
-    void remember().then(() => removeFile(oldest));
+    void cursor!.save().then(() => removeSegment(folder!, oldest, tell));
     return count;
   }
 
@@ -337,22 +290,14 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     else place = { segment: undefined, at: 0, position: end };
   }
 
-  async function removeFile({ name }: Segment): Promise<void> {
-    try {
-      await folder!.remove(name);
-    } catch (error) {
-      tell('Cannot remove a segment that is no longer needed', { file: name, error: messageOf(error) });
-    }
-  }
-
   async function removeSettled(): Promise<void> {
     const settled = segments.filter(
       (segment) => writer?.isActive(segment) !== true && progress.covers({ from: segment.first, to: segment.end }),
     );
     for (const segment of settled) {
-      free += segment.bytes;
+      volume?.took(-segment.bytes);
       forget(segment);
-      await removeFile(segment);
+      await removeSegment(folder!, segment, tell);
     }
   }
 
@@ -360,77 +305,23 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     const own = block as DiskBlock;
     underWay.delete(own.seq);
     progress.add({ from: own, to: behind(own) });
-    await remember();
+    await cursor!.save();
     if (writer!.isActive(own.segment) || !progress.covers({ from: own.segment.first, to: own.segment.end })) return;
     await removeSettled();
   }
 
-  /** Saves how far the queue is settled: against the end of the process now, against a power cut soon. */
-  async function remember(): Promise<void> {
-    try {
-      await cursor!.save();
-    } catch (error) {
-      tell('Cannot remember what was delivered: after a crash it is delivered again', { error: messageOf(error) });
-      return;
-    }
-    if (options.sync === 'none' || isClosed) return;
-    callOffCursorSync ??= clock.after(CURSOR_SYNC_MS, () => {
-      callOffCursorSync = undefined;
-      void syncCursor();
-    });
-  }
-
-  async function syncCursor(): Promise<void> {
-    try {
-      await cursor!.sync();
-    } catch (error) {
-      tell('Cannot remember what was delivered: after a crash it is delivered again', { error: messageOf(error) });
-    }
-  }
-
-  async function measureFree(): Promise<void> {
-    try {
-      free = (await folder!.free()) - reserved;
-    } catch {
-      // A file system that does not tell: only its refusals count then.
-      free = Infinity;
-    }
-  }
-
-  /** Asks a volume that is full whether it still is, until it is not. */
-  function lookAgain(): void {
-    if (callOffLook !== undefined || isClosed) return;
-    callOffLook = clock.after(FREE_AGAIN_MS, () => {
-      callOffLook = undefined;
-      void measureFree().then(() => {
-        owner.onRoom();
-        if (isShort(0)) lookAgain();
-      });
-    });
-  }
-
-  function isShort(bytes: number): boolean {
-    return free - bytes < Math.max(options.minFree_bytes, 1);
-  }
-
   async function close(): Promise<void> {
     isClosed = true;
-    callOffLook?.();
-    callOffCursorSync?.();
+    volume?.close();
     // Whoever still waits to put something hears that it will not be.
     isOpen.reject(new Error('the exporter has ended'));
     try {
       await writer?.close();
       await reader?.close();
-      if (cursor !== undefined) {
-        await remember();
-        if (options.sync !== 'none') await syncCursor();
-        await cursor.close();
-      }
+      await cursor?.close();
       if (writer !== undefined) await removeSettled();
     } finally {
-      if (hasLock) options.lock.release();
-      hasLock = false;
+      options.lock.release();
     }
   }
 
@@ -445,10 +336,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     open,
     hasRoom(bytes) {
       const size = bytes + RECORD_HEADER_BYTES;
-      if (isShort(size)) {
-        lookAgain();
-        return false;
-      }
+      if (volume?.isShort(size) === true) return false;
       return used() + size + SEGMENT_HEADER_BYTES <= capacity_bytes;
     },
     put,
@@ -458,8 +346,4 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     release: (block) => void underWay.delete((block as DiskBlock).seq),
     close,
   };
-}
-
-function behind({ seq, item, count }: Position & { readonly count: number }): Position {
-  return { seq: seq + 1, item: item + count };
 }

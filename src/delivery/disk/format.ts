@@ -39,6 +39,11 @@ const RECORD_MAGIC_BYTES = Buffer.from('SQR1');
 const SIGNALS: readonly Signal[] = ['metrics', 'logs', 'traces'];
 const SEGMENT_NAME = /^(\d{16})\.queue$/;
 
+/** The place behind a record. */
+export function behind({ seq, item, count }: Position & { readonly count: number }): Position {
+  return { seq: seq + 1, item: item + count };
+}
+
 /** `0000000000000042.queue`, so that names sort as the records do. */
 export function segmentName(seq: number): string {
   return `${String(seq).padStart(16, '0')}.queue`;

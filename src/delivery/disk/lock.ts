@@ -8,37 +8,48 @@ const held = new Map<string, Promise<void>>();
 
 const NAME = 'lock';
 
-export interface Lock {
+export interface FolderLock {
+  /** Whether another exporter of this process has it, and will give it back. */
+  isHeldHere(): boolean;
+  /**
+   * Waits for an exporter of this process; a lock that a killed process left is taken over.
+   * @throws {Error} another process uses it, or the folder cannot be written
+   */
+  acquire(): Promise<void>;
+  /** Gives it back, if it was acquired. */
   release(): void;
 }
 
-/** Whether another exporter of this very process has it still: then {@link acquire} waits for it. */
-export function isHeldHere(folder: string): boolean {
-  return held.has(folder);
-}
-
-/**
- * Waits for an exporter of this process; a lock that a killed process left is taken over.
- * @throws {Error} another process uses it, or the folder cannot be written
- */
-export async function acquire(folder: string): Promise<Lock> {
-  for (let before = held.get(folder); before !== undefined; before = held.get(folder)) await before;
-  const free = Promise.withResolvers<void>();
-  held.set(folder, free.promise);
+export function createFolderLock(folder: string): FolderLock {
   const path = join(folder, NAME);
-  const release = (): void => {
-    fs.rmSync(path, { force: true });
+  let free: (() => void) | undefined;
+
+  function release(): void {
+    if (free === undefined) return;
     held.delete(folder);
-    free.resolve();
-  };
-  try {
-    take(path, folder);
-  } catch (error) {
-    held.delete(folder);
-    free.resolve();
-    throw error;
+    free();
+    free = undefined;
   }
-  return { release };
+
+  return {
+    isHeldHere: () => held.has(folder),
+    async acquire() {
+      for (let before = held.get(folder); before !== undefined; before = held.get(folder)) await before;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held.set(folder, promise);
+      free = resolve;
+      try {
+        take(path, folder);
+      } catch (error) {
+        release();
+        throw error;
+      }
+    },
+    release() {
+      if (free !== undefined) fs.rmSync(path, { force: true });
+      release();
+    },
+  };
 }
 
 function take(path: string, folder: string): void {
@@ -77,6 +88,7 @@ function identity(pid: number): string {
     process.kill(pid, 0);
     return `${pid}`;
   } catch {
+    // No such process.
     return '';
   }
 }

@@ -142,6 +142,15 @@ export async function setAside(folder: Folder, name: string, why: string, tell: 
   }
 }
 
+/** Removes a segment of which nothing is needed any more. */
+export async function removeSegment(folder: Folder, { name }: Segment, tell: Tell): Promise<void> {
+  try {
+    await folder.remove(name);
+  } catch (error) {
+    tell('Cannot remove a segment that is no longer needed', { file: name, error: messageOf(error) });
+  }
+}
+
 async function tidyBad(folder: Folder, before: readonly string[], tell: Tell): Promise<void> {
   const bad = before.filter((name) => name.endsWith(BAD)).toSorted();
   for (const name of bad.slice(0, Math.max(0, bad.length - MAX_BAD_FILES))) {

@@ -55,6 +55,16 @@ export interface SegmentWriter {
 /** A write this large costs as little for each byte as a larger one. */
 const LOT_BYTES = 1024 * 1024;
 
+/** Dropping the oldest drops a segment: a sixteenth of the queue. */
+const SEGMENTS = 16;
+const MAX_SEGMENT_BYTES = 16 * 1024 * 1024;
+const MIN_SEGMENT_BYTES = 64 * 1024;
+
+/** How long the segments of a queue are, but for the last record of each. */
+export function segmentBytesOf(capacity_bytes: number): number {
+  return Math.min(Math.max(Math.floor(capacity_bytes / SEGMENTS), MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES);
+}
+
 interface Waiting {
   readonly block: NewBlock;
   readonly done: PromiseWithResolvers<void>;
@@ -169,6 +179,7 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
       await file.truncate(length);
       return true;
     } catch {
+      // Whether they lie there is for the next start to find out.
       options.onAbandoned(count);
       return false;
     }
