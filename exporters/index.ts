@@ -2,6 +2,7 @@ import type { AnyExporterDefinition } from '../src/component.ts';
 import debug from './debug.ts';
 import elasticsearch from './elasticsearch.ts';
 import file from './file.ts';
+import influxdb from './influxdb.ts';
 import loki from './loki.ts';
 import nats from './nats.ts';
 import otlp from './otlp.ts';
@@ -14,6 +15,7 @@ export const exporters: readonly AnyExporterDefinition[] = [
   debug,
   elasticsearch,
   file,
+  influxdb,
   loki,
   nats,
   otlp,

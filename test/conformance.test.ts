@@ -22,6 +22,7 @@ const MINIMAL: Readonly<Record<string, object>> = {
   'processor attributes': { actions: [{ key: 'k', action: 'upsert', value: 'w' }] },
   'processor resource': { attributes: [{ key: 'k', action: 'upsert', value: 'w' }] },
   'exporter otlp': { endpoint: 'http://127.0.0.1:4318' },
+  'exporter influxdb': { bucket: 'b' },
   'exporter file': { path: '/nowhere/telemetry.jsonl' },
   'exporter sdk': { package: '@opentelemetry/exporter-metrics-otlp-grpc', export: 'OTLPMetricExporter' },
 };
