@@ -24,11 +24,19 @@ export class RefusedError extends PermanentError {
   readonly status: number;
   /** What it answered, whole. */
   readonly body: Uint8Array;
-  constructor(message: string, status: number, body: Uint8Array) {
+  /** By name in lower case. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  constructor(
+    message: string,
+    status: number,
+    body: Uint8Array,
+    headers: Readonly<Record<string, string | string[] | undefined>> = {},
+  ) {
     super(message);
     this.name = 'RefusedError';
     this.status = status;
     this.body = body;
+    this.headers = headers;
   }
 }
 
