@@ -101,13 +101,24 @@ function metadataOf(
     addPairs(found, key, attributes[key], 0);
     for (const pair of found) addFree(pairs, pair, origin, place);
   }
-  const own_bytes = pairs.reduce((sum, pair) => sum + pairBytes(pair), 0);
+  const room_bytes = limits.metadata_bytes - origin.shared_bytes;
   const fits =
     pairs.length + origin.shared.length <= limits.metadata_entries &&
-    own_bytes + origin.shared_bytes <= limits.metadata_bytes;
+    (areFewBytes(pairs, room_bytes) || sizeOf(pairs) <= room_bytes);
   return fits
     ? { pairs, origin }
     : { pairs: cutPairs([...pairs, ...origin.shared], record, limits), origin: undefined };
+}
+
+/** Whether they fit even if every UTF-16 unit takes the three bytes of UTF-8 that it can take: counting costs more. */
+function areFewBytes(pairs: readonly Pair[], room_bytes: number): boolean {
+  let units = 0;
+  for (const [name, value] of pairs) units += name.length + value.length;
+  return units * 3 <= room_bytes;
+}
+
+function sizeOf(pairs: readonly Pair[]): number {
+  return pairs.reduce((sum, pair) => sum + pairBytes(pair), 0);
 }
 
 /** Fields of the record under the names that Loki's OTLP endpoint gives them. */

@@ -54,6 +54,8 @@ test('integerJson has all digits', () => {
 
 test('textJson is read back as the text, well formed', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => expect(JSON.parse(textJson(text))).toBe(text.toWellFormed())),
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      expect(JSON.parse(textJson(text))).toBe(text.toWellFormed());
+    }),
   );
 });
