@@ -99,9 +99,15 @@ export function createTransport(options: TransportOptions): Transport {
   }
 
   return {
-    send(request, abort) {
-      if (protocol === '1.0' || (protocol === 'auto' && now() < isOldUntil_ms)) return send1(request, abort);
-      return send2(request, abort);
+    async send(request, abort) {
+      const isOld = protocol === '1.0' || (protocol === 'auto' && now() < isOldUntil_ms);
+      try {
+        return await (isOld ? send1(request, abort) : send2(request, abort));
+      } catch (error) {
+        // No measured point is lost, and what was to be said of the series is said again or is out of date.
+        if (request.count === 0 && error instanceof RefusedError) return { message: error.message };
+        throw error;
+      }
     },
     stop() {
       for (const sender of Object.values(senders)) sender.close();

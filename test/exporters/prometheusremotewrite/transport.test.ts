@@ -202,6 +202,15 @@ describe('an answer', () => {
     }
   });
 
+  test('that refuses what counts no points is only told', async () => {
+    backEnd.answer = (_, response) => response.writeHead(400).end('out of order sample');
+    const { body } = payloadOf();
+    for (const protocol of ['2.0', '1.0'] as const) {
+      const result = await create({ protocol }).send({ body, count: 0 });
+      expect(result).toEqual({ message: expect.stringContaining('out of order sample') });
+    }
+  });
+
   test('413 means to send it in parts', async () => {
     backEnd.answer = (_, response) => response.writeHead(413).end();
     for (const protocol of ['2.0', '1.0'] as const) {
