@@ -225,10 +225,16 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
   /** Goes on behind a segment that was read to its end; false if nothing is behind it yet. */
   function leaveSegment(segment: Segment): boolean {
     const next = segments[segments.indexOf(segment) + 1];
-    if (next === undefined) return false;
-    lose({ from: place.position, to: next.first }, segment);
-    moveTo(next);
-    return true;
+    if (next !== undefined) {
+      lose({ from: place.position, to: next.first }, segment);
+      moveTo(next);
+      return true;
+    }
+    if (!writer!.isActive(segment)) {
+      lose({ from: place.position, to: segment.end }, segment);
+      place = { segment: undefined, at: 0, position: later(place.position, segment.end) };
+    }
+    return false;
   }
 
   /** Counts what should lie in a span and does not. */
@@ -294,11 +300,12 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     const settled = segments.filter(
       (segment) => writer?.isActive(segment) !== true && progress.covers({ from: segment.first, to: segment.end }),
     );
+    // All at once: whoever settles meanwhile would remove the rest, too.
     for (const segment of settled) {
       volume?.took(-segment.bytes);
       forget(segment);
-      await removeSegment(folder!, segment, tell);
     }
+    for (const segment of settled) await removeSegment(folder!, segment, tell);
   }
 
   async function settle(block: Block): Promise<void> {

@@ -108,20 +108,37 @@ async function finish(folder: Folder, segment: Segment, tell: Tell): Promise<boo
   }
 }
 
-/** Where the last intact record of a segment ends. */
+/** Where the last record of a segment ends that was written as a whole. */
 function scan(bytes: Buffer, first: Position): { end: Position; length: number; newest_ms: number } {
   let found = { end: first, length: SEGMENT_HEADER_BYTES, newest_ms: 0 };
   for (let at = SEGMENT_HEADER_BYTES; at !== -1;) {
-    const header = intactRecord(bytes, at);
+    const intact = intactRecord(bytes, at);
+    const header = intact ?? damagedRecord(bytes, at, found);
     if (header === undefined) {
       at = findRecord(bytes, at + 1);
       continue;
     }
     at += RECORD_HEADER_BYTES + header.length;
-    const { seq, item, count, time_ms } = header;
-    found = { end: { seq: seq + 1, item: item + count }, length: at, newest_ms: time_ms };
+    const { seq, item, count } = header;
+    found = { end: { seq: seq + 1, item: item + count }, length: at, newest_ms: intact?.time_ms ?? found.newest_ms };
   }
   return found;
+}
+
+/**
+ * The header of a record right behind the ones before it that has its full length and their next number: it was
+ * written as a whole and damaged since, so its reader has to count it. A crash leaves one that is too short. No item
+ * is without a byte, so a damaged count is not believed beyond that.
+ */
+function damagedRecord(
+  bytes: Buffer,
+  at: number,
+  { end, length }: { readonly end: Position; readonly length: number },
+): RecordHeader | undefined {
+  const header = at === length ? decodeRecordHeader(bytes, at) : undefined;
+  if (header === undefined || at + RECORD_HEADER_BYTES + header.length > bytes.length) return undefined;
+  const isNext = header.seq === end.seq && header.item === end.item && header.count <= header.length;
+  return isNext ? header : undefined;
 }
 
 /** The header of a record that lies at `at` as a whole and is as it was written. */
