@@ -75,15 +75,24 @@ function fileName(name: string): string {
   return name.replace('@', '').replaceAll('/', '-');
 }
 
-/** Leaves the libraries that have files of their own to `require`. */
+/**
+ * Leaves the libraries that have files of their own to `require`. `import()` of one becomes `require`, too: Node.js
+ * finds the names of what a CommonJS file exports by looking at its text, which the bundler has changed.
+ */
 function apart(folder: string): Plugin {
   return {
     name: 'apart',
-    setup({ onResolve }) {
-      onResolve({ filter: /^[^.]/ }, ({ path, kind }) => {
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^[^.]/ }, ({ path, kind, namespace }) => {
         const entry = kind === 'entry-point' ? undefined : APART.get(path);
-        return entry === undefined ? undefined : { path: `${folder}/${fileName(entry)}.cjs`, external: true };
+        if (entry === undefined) return undefined;
+        if (kind === 'dynamic-import' && namespace === 'file') return { path, namespace: 'imported' };
+        return { path: `${folder}/${fileName(entry)}.cjs`, external: true };
       });
+      onLoad({ filter: /^/, namespace: 'imported' }, ({ path }) => ({
+        contents: `module.exports = require(${JSON.stringify(path)});`,
+        resolveDir: root,
+      }));
     },
   };
 }

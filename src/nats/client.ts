@@ -37,6 +37,12 @@ export interface NatsClient {
   stop(): Promise<void>;
 }
 
+interface Server {
+  readonly address: string;
+  /** What its certificate is for, where that is not the address. */
+  readonly tlsName: string;
+}
+
 const NOT_YET = 'The connection is not there yet';
 const CONNECT_TIMEOUT_MS = 5000;
 /** Two that go without an answer end the connection. */
@@ -56,19 +62,20 @@ export function createNatsClient({ config, name, log, prepare }: NatsClientOptio
   let reason = NOT_YET;
   let running: Promise<void> | undefined;
   /** Servers that the cluster told of. */
-  let learnt: readonly string[] = [];
+  let learnt: readonly Server[] = [];
 
   async function start(): Promise<void> {
     const nats = await import('@nats-io/transport-node');
     const options = createOptions(nats, config, name);
-    running = run(nats, () => ({ ...options(), servers: [...config.servers, ...learnt] }));
+    running = run(nats, options);
   }
 
-  async function run(nats: Nats, options: () => NodeConnectionOptions): Promise<void> {
+  async function run(nats: Nats, options: (server: Server) => NodeConnectionOptions): Promise<void> {
     let failures = 0;
     while (!stopping.signal.aborted) {
       try {
-        await keep(await connect(nats, options()), () => (failures = 0));
+        const { connection, server } = await connectToAny(nats, options);
+        await keep(connection, server, () => (failures = 0));
       } catch (error) {
         reason = messageOf(error);
         log.once('connection', `${reason}; tries again`);
@@ -78,17 +85,35 @@ export function createNatsClient({ config, name, log, prepare }: NatsClientOptio
     }
   }
 
+  /** In another order each time, so that the clients of a cluster spread over it. */
+  async function connectToAny(
+    nats: Nats,
+    options: (server: Server) => NodeConnectionOptions,
+  ): Promise<{ readonly connection: NatsConnection; readonly server: Server }> {
+    const problems: string[] = [];
+    const servers = [...config.servers.map((address) => ({ address, tlsName: '' })), ...learnt];
+    for (const server of shuffled(servers)) {
+      if (stopping.signal.aborted) break;
+      try {
+        return { connection: await nats.connect(options(server)), server };
+      } catch (error) {
+        problems.push(`${server.address}: ${messageOf(error)}`);
+      }
+    }
+    throw new Error(`Cannot connect to ${problems.join('; ')}`);
+  }
+
   /** Lends the connection to all who wait for it, until it is closed. */
-  async function keep(connection: NatsConnection, isUp: () => void): Promise<void> {
+  async function keep(connection: NatsConnection, server: Server, isUp: () => void): Promise<void> {
     const closed = connection.closed();
-    void watch(connection);
+    void watch(connection, server);
     try {
       // Whoever stops meanwhile does not know of this connection yet.
       if (stopping.signal.aborted) return;
       await prepare?.(connection);
       isUp();
       current = connection;
-      learnt = connection.info?.connect_urls ?? [];
+      learnt = learntFrom(connection, server);
       const words = `Connected to ${connection.getServer()}`;
       if (reason === NOT_YET) log.info(words);
       else log.over('connection', words);
@@ -104,9 +129,9 @@ export function createNatsClient({ config, name, log, prepare }: NatsClientOptio
   }
 
   /** What a server says of its own accord, as that a user may not do something. */
-  async function watch(connection: NatsConnection): Promise<void> {
+  async function watch(connection: NatsConnection, server: Server): Promise<void> {
     for await (const status of connection.status()) {
-      if (status.type === 'update') learnt = connection.info?.connect_urls ?? [];
+      if (status.type === 'update') learnt = learntFrom(connection, server);
       if (status.type === 'error') log.once(`server ${status.error.name}`, `The server says: ${status.error.message}`);
     }
   }
@@ -142,12 +167,20 @@ export function createNatsClient({ config, name, log, prepare }: NatsClientOptio
   };
 }
 
+/** The other servers of the cluster. They tell addresses, and their certificates are for the name of this one. */
+function learntFrom({ info }: NatsConnection, { address, tlsName }: Server): readonly Server[] {
+  const host = hostOf(address);
+  const name = process.getBuiltinModule('node:net').isIP(host) === 0 ? host : tlsName;
+  return (info?.connect_urls ?? []).map((url) => ({ address: url, tlsName: name }));
+}
+
 /** Options of each connection anew: files are read again. */
-function createOptions(nats: Nats, config: NatsClientConfig, name: string): () => NodeConnectionOptions {
+function createOptions(nats: Nats, config: NatsClientConfig, name: string): (server: Server) => NodeConnectionOptions {
   const authenticator = createAuthenticator(nats, config.auth);
   const isTls = config.tls !== undefined || config.tls_first || config.servers.some((one) => one.startsWith('tls://'));
   const material = isTls ? createClientCertificates(config.tls ?? {}) : undefined;
-  return () => ({
+  return ({ address, tlsName }) => ({
+    servers: [address],
     name,
     reconnect: false,
     timeout: CONNECT_TIMEOUT_MS,
@@ -155,17 +188,26 @@ function createOptions(nats: Nats, config: NatsClientConfig, name: string): () =
     inboxPrefix: config.inbox_prefix,
     noAsyncTraces: true,
     ...(authenticator !== undefined && { authenticator }),
-    // What it does not know of goes on to `node:tls`.
-    ...(material !== undefined && { tls: { handshakeFirst: config.tls_first, ...material() } }),
+    // What it does not know of goes on to `node:tls`, which for want of a name would compare with "localhost".
+    ...(material !== undefined && {
+      tls: { handshakeFirst: config.tls_first, host: tlsName || hostOf(address), ...material() },
+    }),
   });
 }
 
-async function connect(nats: Nats, options: NodeConnectionOptions): Promise<NatsConnection> {
-  try {
-    return await nats.connect(options);
-  } catch (error) {
-    throw new Error(`Cannot connect to ${String(options.servers)}: ${messageOf(error)}`, { cause: error });
-  }
+/** `tls://[::1]:4222` → `::1`. */
+function hostOf(address: string): string {
+  return address
+    .replace(/^\w+:\/\//, '')
+    .replace(/:\d+$/, '')
+    .replace(/^\[(.*)\]$/, '$1');
+}
+
+function shuffled<T>(list: readonly T[]): readonly T[] {
+  return list
+    .map((each) => [Math.random(), each] as const)
+    .toSorted(([a], [b]) => a - b)
+    .map(([, each]) => each);
 }
 
 /** Resolves after a time, or when `abort` comes. */

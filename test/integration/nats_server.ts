@@ -7,6 +7,7 @@ import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManage
 import { freePort, program, startServer, type Server } from './servers.ts';
 
 export interface NatsPlace {
+  readonly host: string;
   readonly port: number;
   readonly store: string;
 }
@@ -15,8 +16,8 @@ export interface NatsServer extends Server {
   readonly place: NatsPlace;
 }
 
-export async function createNatsPlace(): Promise<NatsPlace> {
-  return { port: await freePort(), store: mkdtempSync(join(tmpdir(), 'sonde-nats-')) };
+export async function createNatsPlace(host = '127.0.0.1'): Promise<NatsPlace> {
+  return { host, port: await freePort(), store: mkdtempSync(join(tmpdir(), 'sonde-nats-')) };
 }
 
 export function removeNatsPlace({ store }: NatsPlace): void {
@@ -29,7 +30,7 @@ export async function startNats(place: NatsPlace, settings = ''): Promise<NatsSe
   const monitor = await freePort();
   const config = `
 server_name: n1
-listen: "127.0.0.1:${place.port}"
+listen: "${place.host}:${place.port}"
 http: "127.0.0.1:${monitor}"
 jetstream { store_dir: "${place.store}", max_memory_store: 64MB, max_file_store: 1GB }
 ${settings}
@@ -38,7 +39,7 @@ ${settings}
     command,
     args: () => ['-c', 'nats.conf'],
     files: { 'nats.conf': config },
-    url: `nats://127.0.0.1:${place.port}`,
+    url: `nats://${place.host}:${place.port}`,
     ready: `http://127.0.0.1:${monitor}/healthz`,
   });
   return { ...server, place };
