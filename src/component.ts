@@ -586,4 +586,24 @@ export interface PipelineFigures {
   readonly receivers: readonly string[];
   readonly processors: readonly string[];
   readonly exporters: readonly string[];
+  readonly books: PipelineBooks;
+}
+
+/**
+ * Items since the pipeline began: accepted = sent + dropped + filtered, at any time. What an exporter's queue then makes
+ * of what was sent is in the figures of the exporter.
+ */
+export interface PipelineBooks {
+  accepted: number;
+  refused: number;
+  /** Taken by its exporters: by all that were to have them. */
+  sent: number;
+  /** By reason. */
+  readonly dropped: Map<string, number>;
+  /** What a filter took out, by the name of its rule; '' for a rule without one, and for what no rule includes. */
+  readonly filtered: Map<string, number>;
+  /** Dropped and filtered together. */
+  gone: number;
+  /** Handed in, and neither accepted nor refused yet. */
+  waiting: number;
 }

@@ -20,7 +20,7 @@ import {
   type ReceiverNode,
   type Services,
 } from './nodes.ts';
-import { fanOut, labelled, together } from './pipeline.ts';
+import { booked, counting, createBooks, fanOut, labelled, together } from './pipeline.ts';
 
 export interface ConfiguredPipeline {
   /** `metrics` or `metrics/name`. */
@@ -55,6 +55,11 @@ export function buildGraph(config: GraphConfig, services: Services, before?: Gra
   const exporters = new Map<string, ExporterNode>();
   const receivers = new Map<string, ReceiverNode>();
   const processors = new Map<string, ProcessorNode>();
+  // A pipeline is the same as long as it has its name, whatever it is made of.
+  const pipelines: readonly PipelineFigures[] = config.pipelines.map((pipeline) => ({
+    ...pipeline,
+    books: before?.pipelines.find(({ name }) => name === pipeline.name)?.books ?? createBooks(),
+  }));
 
   for (const [id, configured] of config.exporters) {
     const signals = signalsOf.get(`exporter ${id}`);
@@ -66,7 +71,7 @@ export function buildGraph(config: GraphConfig, services: Services, before?: Gra
       kept?.fingerprint === fingerprint ? kept : createExporter(configured, signals, fingerprint, services),
     );
   }
-  for (const pipeline of config.pipelines) {
+  for (const pipeline of pipelines) {
     for (const id of inOrder(pipeline, config.processors)) {
       const configured = config.processors.get(id)!;
       const key = `${pipeline.name} ${id}`;
@@ -96,10 +101,10 @@ export function buildGraph(config: GraphConfig, services: Services, before?: Gra
     receivers,
     processors,
     exporters,
-    pipelines: config.pipelines,
+    pipelines,
     connect() {
       for (const exporter of exporters.values()) exporter.sources.clear();
-      for (const pipeline of config.pipelines) {
+      for (const pipeline of pipelines) {
         entries.set(pipeline.name, connectPipeline(pipeline, { receivers, processors, exporters }));
       }
       for (const receiver of receivers.values()) {
@@ -119,7 +124,7 @@ function inOrder(pipeline: ConfiguredPipeline, configured: GraphConfig['processo
 
 /** Joins a pipeline from its back to its front, and returns its front. */
 function connectPipeline(
-  pipeline: ConfiguredPipeline,
+  pipeline: PipelineFigures,
   { receivers, processors, exporters }: Pick<Graph, 'receivers' | 'processors' | 'exporters'>,
 ): Consumer {
   const ownProcessors = pipeline.processors.map((id) => processors.get(`${pipeline.name} ${id}`)!);
@@ -140,10 +145,11 @@ function connectPipeline(
     ...(pushers.length === 0 ? [] : [{ consumer: toPush, isPull: false }]),
     ...pullers.map((consumer) => ({ consumer, isPull: true })),
   ]);
-  return through(
+  const front = through(
     ownProcessors.filter(({ isBatching }) => !isBatching),
-    fork,
+    counting(fork, pipeline.books),
   );
+  return booked(front, pipeline.books);
 }
 
 /**

@@ -12,6 +12,7 @@ import type {
   Consumer,
   CreateHttpSender,
   Host,
+  PipelineFigures,
   Processor,
   PullExporter,
   PushExporter,
@@ -25,7 +26,7 @@ import type { Resource, Signal } from './model/batch.ts';
 import { RetryableError } from './errors.ts';
 import { SCHEMA_URL } from './model/semconv.ts';
 import { ObservableMeter } from './otel/meter.ts';
-import { counted, counting, createFigures, Outlet } from './pipeline.ts';
+import { add, counted, counting, createFigures, leave, Outlet } from './pipeline.ts';
 import { systemClock } from './scheduler.ts';
 import type { Log } from './telemetry/log.ts';
 
@@ -192,7 +193,7 @@ export function createReceiver(
 
 export function createProcessor(
   { id, definition, config }: Configured<AnyProcessorDefinition>,
-  pipeline: { readonly name: string; readonly signal: Signal },
+  pipeline: Pick<PipelineFigures, 'name' | 'signal' | 'books'>,
   fingerprint: string,
   services: Services,
 ): ProcessorNode {
@@ -200,7 +201,11 @@ export function createProcessor(
   const figures = createFigures({ id, kind: 'processor', signal: pipeline.signal, pipeline: pipeline.name });
   const outlet = new Outlet();
   const next = counting(outlet, figures);
-  const instance = definition.create({ id, config, host: services.host, log, drop: dropInto(figures), next });
+  const drop = (reason: string, count: number): void => {
+    add(figures.dropped, reason, count);
+    leave(pipeline.books, reason, count);
+  };
+  const instance = definition.create({ id, config, host: services.host, log, drop, next });
   let isLeftOut = false;
   const guarded: Consumer = {
     consume(batch) {
@@ -317,9 +322,7 @@ export function createExporter(
 }
 
 function dropInto(figures: ComponentFigures): (reason: string, count: number) => void {
-  return (reason, count) => {
-    figures.dropped.set(reason, (figures.dropped.get(reason) ?? 0) + count);
-  };
+  return (reason, count) => add(figures.dropped, reason, count);
 }
 
 function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {

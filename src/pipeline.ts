@@ -1,5 +1,5 @@
 /** The joints of a pipeline: a place whose occupant can change, the counting at each component, the fan-out. */
-import type { ComponentFigures, Consumer } from './component.ts';
+import type { ComponentFigures, Consumer, PipelineBooks } from './component.ts';
 import type { Batch } from './model/batch.ts';
 
 /** Where a component hands its batches to. What lies behind can be exchanged between two batches (reload). */
@@ -51,7 +51,7 @@ function sum(counts: ReadonlyMap<string, number>): number {
 }
 
 /** Counts what a component hands on and what follows takes. */
-export function counting(outlet: Consumer, figures: ComponentFigures): Consumer {
+export function counting(outlet: Consumer, figures: Pick<ComponentFigures, 'sent'>): Consumer {
   return {
     consume(batch) {
       const count = (): void => void (figures.sent += batch.count);
@@ -59,6 +59,59 @@ export function counting(outlet: Consumer, figures: ComponentFigures): Consumer 
       return pending === undefined ? count() : pending.then(count);
     },
   };
+}
+
+/** The front of a pipeline: keeps its books of what is handed in. What leaves it on the way is entered by {@link leave}. */
+export function booked(front: Consumer, books: PipelineBooks): Consumer {
+  return {
+    consume(batch) {
+      const goneBefore = books.gone;
+      let left = batch.count;
+      books.waiting += left;
+      const settle = (outcome: 'accepted' | 'refused'): void => {
+        books.waiting -= left;
+        books[outcome] += left;
+      };
+      // As for a component: what was taken out is accepted, whatever becomes of the rest.
+      const settleGone = (): void => {
+        const gone = books.gone - goneBefore;
+        books.waiting -= gone;
+        books.accepted += gone;
+        left -= gone;
+      };
+      const refuse = (error: unknown): never => {
+        settle('refused');
+        throw error;
+      };
+      let pending: Promise<void> | void;
+      try {
+        pending = front.consume(batch);
+      } catch (error) {
+        settleGone();
+        return refuse(error);
+      }
+      settleGone();
+      return pending === undefined ? settle('accepted') : pending.then(() => settle('accepted'), refuse);
+    },
+  };
+}
+
+const FILTERED = 'filtered';
+
+/** Enters what a processor dropped: the reasons `filtered` and `filtered:RULE` as filtered. */
+export function leave(books: PipelineBooks, reason: string, count: number): void {
+  const isFiltered = reason === FILTERED || reason.startsWith(`${FILTERED}:`);
+  if (isFiltered) add(books.filtered, reason.slice(FILTERED.length + 1), count);
+  else add(books.dropped, reason, count);
+  books.gone += count;
+}
+
+export function add(counts: Map<string, number>, key: string, count: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + count);
+}
+
+export function createBooks(): PipelineBooks {
+  return { accepted: 0, refused: 0, sent: 0, dropped: new Map(), filtered: new Map(), gone: 0, waiting: 0 };
 }
 
 /** What a pull exporter is handed by one pipeline: its collections say by which they came. */

@@ -1,4 +1,7 @@
-/** Of every item it can be said where it is: for each component accepted = sent + dropped + queued, at any time. */
+/**
+ * Of every item it can be said where it is: for each component accepted = sent + dropped + queued, and for each pipeline
+ * accepted = sent + dropped + filtered, at any time.
+ */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { processors } from '../processors/index.ts';
@@ -8,14 +11,22 @@ import { createStage, makeAgent, records } from './support/agent.ts';
 
 /** What is wrong with the books of any exporter or processor. */
 function discrepancies(agent: Agent): string[] {
-  return agent
-    .figures()
-    .components.filter(({ kind, id }) => kind !== 'receiver' && !id.startsWith('window'))
+  const { components, pipelines } = agent.figures();
+  const total = (counts: ReadonlyMap<string, number>): number => [...counts.values()].reduce((sum, n) => sum + n, 0);
+  const ofPipelines = pipelines.flatMap(({ name, books }) => {
+    const { accepted, sent, dropped, filtered, waiting, gone } = books;
+    const [lost, unwanted] = [total(dropped), total(filtered)];
+    const isRight = accepted === sent + lost + unwanted && gone === lost + unwanted && waiting >= 0;
+    return isRight ? [] : [`${name}: ${accepted} != ${sent} + ${lost} + ${unwanted} (${gone}; ${waiting} wait)`];
+  });
+  const ofComponents = components
+    .filter(({ kind, id }) => kind !== 'receiver' && !id.startsWith('window'))
     .flatMap(({ id, signal, accepted, sent, dropped, queued, queued_bytes }) => {
-      const lost = [...dropped.values()].reduce((sum, count) => sum + count, 0);
+      const lost = total(dropped);
       const isRight = accepted === sent + lost + queued && queued >= 0 && (queued === 0) === (queued_bytes === 0);
       return isRight ? [] : [`${id} ${signal}: ${accepted} != ${sent} + ${lost} + ${queued} (${queued_bytes} B)`];
     });
+  return [...ofPipelines, ...ofComponents];
 }
 
 const ANSWERS = ['ok', 'ok', 'busy', 'never', 'too_large', 'some', 'bug', 'slow'] as const;
@@ -97,6 +108,12 @@ test.each(['drop_oldest', 'drop_newest', 'block'])(
         expect(discrepancies(agent)).toEqual([]);
         const { accepted, refused } = figures('pushed', 'logs');
         expect(accepted + refused).toBe(offered);
+        // The receiver counts a batch whole; the pipeline counts what a filter took of it though the rest was refused.
+        const { books } = agent.figures().pipelines[0]!;
+        expect(books.accepted + books.refused).toBe(offered);
+        expect(books.waiting).toBe(0);
+        expect([...books.filtered.keys()].every((rule) => rule === 'noise')).toBe(true);
+        expect(books.filtered.get('noise') ?? 0).toBe(figures('filter').dropped.get('filtered:noise') ?? 0);
         expect([...figures('filter').dropped.keys()].every((reason) => reason === 'filtered:noise')).toBe(true);
         noise += figures('filter').dropped.get('filtered:noise') ?? 0;
         expect(figures('sink', 'logs')).toMatchObject({ queued: 0, sent: stage.arrived.get('sink')!.length });

@@ -4,6 +4,7 @@ import self from '../receivers/self/index.ts';
 import type { MetricDefinition } from '../src/component.ts';
 
 const COMPONENT = 'sonde.component.id sonde.component.kind sonde.pipeline.name sonde.signal';
+const PIPELINE = 'sonde.pipeline.name sonde.signal';
 const CONTRACT = `
 nodejs.eventloop.delay.max gauge s
 nodejs.eventloop.delay.mean gauge s
@@ -29,6 +30,12 @@ sonde.component.sent counter {item} ${COMPONENT}
 sonde.component.skipped counter {collection} ${COMPONENT}
 sonde.component.timed_out counter {collection} ${COMPONENT}
 sonde.component.up gauge 1 ${COMPONENT}
+sonde.pipeline.accepted counter {item} ${PIPELINE}
+sonde.pipeline.dropped counter {item} sonde.drop.reason ${PIPELINE}
+sonde.pipeline.filtered counter {item} sonde.filter.rule ${PIPELINE}
+sonde.pipeline.refused counter {item} ${PIPELINE}
+sonde.pipeline.sent counter {item} ${PIPELINE}
+sonde.pipeline.waiting updowncounter {item} ${PIPELINE}
 sonde.queue.items updowncounter {item} ${COMPONENT}
 sonde.queue.limit updowncounter By ${COMPONENT}
 sonde.queue.recovered counter {item} ${COMPONENT}

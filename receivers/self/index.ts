@@ -3,6 +3,7 @@ import { defineReceiver } from '../../src/component.ts';
 import { duration, option } from '../../src/config/options.ts';
 import { componentMetrics, createComponents } from './components.ts';
 import { createEventLoop, eventLoopMetrics } from './event_loop.ts';
+import { createPipelines, pipelineMetrics } from './pipelines.ts';
 import { createProcess, processMetrics } from './process.ts';
 
 const DELAYS = [
@@ -12,7 +13,8 @@ const DELAYS = [
 
 export default defineReceiver({
   type: 'self',
-  about: 'Reports on the agent itself: its process, its event loop, and what each component took, sent and dropped.',
+  about:
+    'Reports on the agent itself: its process, its event loop, and what each component and pipeline took, sent and dropped.',
   config: v.strictObject({
     event_loop_resolution: option(
       v.pipe(duration(), v.minValue(1, 'a duration of at least 1ms'), v.transform(Math.round)),
@@ -20,13 +22,14 @@ export default defineReceiver({
       '1s',
     ),
   }),
-  metrics: { ...processMetrics, ...eventLoopMetrics, ...componentMetrics },
+  metrics: { ...processMetrics, ...eventLoopMetrics, ...componentMetrics, ...pipelineMetrics },
   sources: ['/proc/self/task', '/proc/self/fd'],
   create(context) {
     const { config, host, log, metrics, isEnabled } = context;
     const process = createProcess(metrics, host, log);
     const eventLoop = createEventLoop(metrics, config.event_loop_resolution, DELAYS.some(isEnabled));
     const components = createComponents(metrics);
+    const pipelines = createPipelines(metrics);
     return {
       start: () => eventLoop.start(),
       stop: () => eventLoop.stop(),
@@ -34,7 +37,9 @@ export default defineReceiver({
         process.observe(observer);
         eventLoop.observe(observer);
         // Read anew each time: a reload changes the components.
-        components.observe(observer, context.agent);
+        const { agent } = context;
+        components.observe(observer, agent);
+        pipelines.observe(observer, agent);
       },
     };
   },

@@ -1,5 +1,5 @@
 /** The page at `/`: what runs here, through which pipelines the data goes, and what was lost where. No script, no CDN. */
-import type { AgentFigures, ComponentFigures, PipelineFigures } from '../component.ts';
+import type { AgentFigures, ComponentFigures, PipelineBooks, PipelineFigures } from '../component.ts';
 import type { Page } from './http_listener.ts';
 import { escapeHtml, STATUS_STYLE } from './status_style.ts';
 
@@ -78,10 +78,22 @@ export function statusDocument(figures: AgentFigures, info: StatusInfo) {
     pipelines: figures.pipelines.map((pipeline) => ({
       name: pipeline.name,
       signal: pipeline.signal,
+      ...booksDocument(pipeline.books),
       receivers: pipeline.receivers.map((id) => componentDocument(id, find(figures, pipeline, 'receiver', id))),
       processors: pipeline.processors.map((id) => componentDocument(id, find(figures, pipeline, 'processor', id))),
       exporters: pipeline.exporters.map((id) => componentDocument(id, find(figures, pipeline, 'exporter', id))),
     })),
+  };
+}
+
+function booksDocument({ accepted, refused, sent, dropped, filtered, waiting }: PipelineBooks) {
+  return {
+    accepted,
+    refused,
+    sent,
+    dropped: Object.fromEntries(dropped),
+    filtered: Object.fromEntries(filtered),
+    waiting,
   };
 }
 
@@ -193,7 +205,7 @@ function componentHtml(component: ComponentDocument): string {
       `dropped: ${why.replaceAll('_', ' ')}`,
       number,
       // What a filter takes out was asked for.
-      why !== 'filtered',
+      !/^filtered(:|$)/.test(why),
     ]),
   ];
   const shown = counters.filter(([, number]) => number > 0);

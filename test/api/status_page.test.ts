@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { createServe } from '../../src/api/http_server.ts';
 import { createStatusPage, renderStatusPage, type StatusInfo } from '../../src/api/status_page.ts';
-import { createFigures } from '../../src/pipeline.ts';
+import { createBooks, createFigures } from '../../src/pipeline.ts';
 import type { AgentFigures, ComponentFigures, Listener } from '../../src/component.ts';
 
 const INFO: StatusInfo = {
@@ -30,6 +30,7 @@ function figures(components: readonly ComponentFigures[]): AgentFigures {
     receivers: ids('receiver'),
     processors: ids('processor'),
     exporters: ids('exporter'),
+    books: { ...createBooks(), accepted: 12, sent: 5, gone: 7, filtered: new Map([['noise', 7]]) },
   } as const;
   return { startTime: 1_732_200_000_000_000_000n, components, pipelines: [pipeline] };
 }
@@ -117,7 +118,10 @@ test('createStatusPage answers browsers with HTML that may load nothing, and pro
   expect(await json.json()).toMatchObject({
     agent: { version: '1.2.3', host: 'web-1' },
     pipelines: [
-      { name: 'metrics/host', receivers: [{ id: 'cpu', state: 'running', accepted: 5, dropped: { timeout: 2 } }] },
+      {
+        ...{ name: 'metrics/host', accepted: 12, sent: 5, filtered: { noise: 7 }, dropped: {}, waiting: 0 },
+        receivers: [{ id: 'cpu', state: 'running', accepted: 5, dropped: { timeout: 2 } }],
+      },
     ],
   });
   expect((await fetch(listener.url, { method: 'POST' })).status).toBe(405);

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import self from '../../../receivers/self/index.ts';
 import type { AgentFigures, ComponentFigures } from '../../../src/component.ts';
+import { createBooks } from '../../../src/pipeline.ts';
 import { collectReceiver, renderBatches, runReceiver, valuesOf } from '../../support/collect.ts';
 
 function figures(given: Partial<ComponentFigures>): ComponentFigures {
@@ -49,6 +50,20 @@ describe('self', () => {
     );
     const batches = await collectReceiver(self, { agent });
     await expect(ours(renderBatches(batches))).toMatchFileSnapshot('../../golden/receivers/self.components.txt');
+  });
+
+  test('self tells the books of each pipeline', async () => {
+    const nothing = { receivers: [], processors: [], exporters: [] };
+    const books = createBooks();
+    Object.assign(books, { accepted: 100, refused: 5, sent: 80, waiting: 7, gone: 20 });
+    books.dropped.set('no_delta', 4);
+    books.filtered.set('noise', 15).set('', 1);
+    const pipelines = [
+      { name: 'metrics', signal: 'metrics', ...nothing, books },
+      { name: 'logs/audit', signal: 'logs', ...nothing, books: createBooks() },
+    ] as const;
+    const batches = await collectReceiver(self, { agent: { ...agentOf(), pipelines } });
+    await expect(ours(renderBatches(batches))).toMatchFileSnapshot('../../golden/receivers/self.pipelines.txt');
   });
 
   test('self counts since the agent began', async () => {
