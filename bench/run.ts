@@ -26,6 +26,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'scaling', file: 'scaling.ts' },
   { name: 'peers', file: 'peers.ts' },
   { name: 'otlp', file: 'otlp.ts' },
+  { name: 'remote_write', file: 'remote_write.ts' },
   { name: 'disk_queue', file: 'disk_queue.ts' },
   { name: 'startup', file: 'startup.ts' },
   { name: 'soak', file: 'soak.ts' },

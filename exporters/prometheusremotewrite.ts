@@ -121,6 +121,11 @@ export default definePushExporter({
       now: () => performance.now(),
     });
 
+    if (Object.keys(config.headers).some((name) => name.toLowerCase() === VERSION_HEADER)) {
+      const message = `Cannot set ${VERSION_HEADER}: it says which version is sent`;
+      throw new ConfigError([{ message, path: `exporters.${id}.headers`, hint: 'Write protocol instead' }]);
+    }
+
     function leaveOut(reason: string, count: number, example: string): void {
       drop(reason, count);
       log.once(reason, `Cannot send ${example}: ${REASONS[reason]}`);
@@ -148,9 +153,11 @@ export default definePushExporter({
       send: (request, _, abort) => transport.send(request, abort),
       split: splitRequest,
       start() {
-        if (queue.concurrency === 1) return;
-        log.warn('Samples may be refused as out of order: several requests are under way at once (queue.concurrency)', {
-          concurrency: queue.concurrency,
+        const { concurrency, order } = queue;
+        if (concurrency === 1 && order === 'fifo') return;
+        log.warn('Samples may be refused as out of order: the queue does not keep the order of requests', {
+          concurrency,
+          order,
         });
       },
       stop: () => transport.stop(),

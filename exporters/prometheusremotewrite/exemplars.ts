@@ -3,7 +3,7 @@ import type { Exemplar } from '../../src/model/batch.ts';
 import type { Writer } from '../../src/model/otlp/writer.ts';
 import { exemplarLabels } from '../../src/prometheus/exemplars.ts';
 import type { Labels } from '../../src/prometheus/labels.ts';
-import { sortPairs } from './label_pairs.ts';
+import { sortedPairs } from './label_pairs.ts';
 import { milliseconds, writeDouble } from './samples.ts';
 import type { Symbols } from './symbols.ts';
 
@@ -35,13 +35,10 @@ export function writeExemplars(
 ): void {
   for (const { exemplar, value, time_ms } of exemplars) {
     const start = writer.begin(EXEMPLAR);
-    const pairs = sortPairs([...exemplarLabels(exemplar, labels)]);
+    const pairs = sortedPairs(exemplarLabels(exemplar, labels));
     if (pairs.length > 0) {
       const refs = writer.begin(0x0a);
-      for (const [name, text] of pairs) {
-        writer.varint(symbols.ref(name));
-        writer.varint(symbols.ref(text));
-      }
+      for (const text of pairs) writer.varint(symbols.ref(text));
       writer.end(refs);
     }
     writer.varint(0x11);

@@ -3,7 +3,7 @@ import type { Metric, Series } from '../../src/model/batch.ts';
 import { perLayout, type Layout } from '../../src/model/layout.ts';
 import { translateMetric, typeOf, type PrometheusType } from '../../src/prometheus/metrics.ts';
 import { translateUnit, type NameOptions } from '../../src/prometheus/names.ts';
-import { placeOf, type Pair } from './label_pairs.ts';
+import { placeOf, type Pairs } from './label_pairs.ts';
 import { Symbols } from './symbols.ts';
 
 /** How a point travels: as one sample, as samples of several series, or as a native histogram. */
@@ -11,7 +11,7 @@ export type Form = 'number' | 'buckets' | 'quantiles' | 'native';
 
 export interface PlanOptions {
   readonly names: NameOptions;
-  readonly pairs: (series: Series) => readonly Pair[];
+  readonly pairs: (series: Series) => Pairs;
   /** Which histograms become native ones; all others become series of buckets. */
   readonly native: 'exponential' | 'all' | 'none';
   /** Whether help and unit go along. */
@@ -25,7 +25,7 @@ export interface Entry {
   /** More than one only where a batch holds several times of the same series. */
   readonly rows: number[];
   readonly name: string;
-  readonly pairs: readonly Pair[];
+  readonly pairs: Pairs;
   /** Numbers of names and values, alternately, sorted by name; with `__name__`. */
   readonly refs: readonly number[];
   /** Where in `refs` the value of `__name__` stands. */
@@ -56,7 +56,7 @@ export interface Plan {
 
 export type Planner = (layout: Layout) => Plan;
 
-export function addDropped(dropped: Map<string, Dropped>, reason: string, count: number, example: string): void {
+function addDropped(dropped: Map<string, Dropped>, reason: string, count: number, example: string): void {
   const known = dropped.get(reason);
   if (known === undefined) dropped.set(reason, { count, example });
   else known.count += count;
@@ -66,9 +66,9 @@ export function createPlanner(options: PlanOptions): Planner {
   const familyOf = createFamilies(options);
   /** Metrics of sources that last: only of those is it worth keeping the labels of their series. */
   const knownMetrics = new WeakSet<Metric>();
-  const keptPairs = new WeakMap<Series, readonly Pair[]>();
+  const keptPairs = new WeakMap<Series, Pairs>();
 
-  function pairsOf(series: Series, isKept: boolean): readonly Pair[] {
+  function pairsOf(series: Series, isKept: boolean): Pairs {
     let pairs = keptPairs.get(series);
     if (pairs !== undefined) return pairs;
     pairs = options.pairs(series);
@@ -81,31 +81,35 @@ export function createPlanner(options: PlanOptions): Planner {
     const entries: Entry[] = [];
     const byRow: (Entry | undefined)[] = [];
     const dropped = new Map<string, Dropped>();
-    const byRefs = new Map<string, Entry>();
+    const known = new EntrySet();
     /** Which family each name of samples belongs to. */
     const owners = new Map<string, string>();
     const families = new Map<Metric, { readonly family: Family | string; readonly isKept: boolean }>();
 
+    let metric: Metric | undefined;
+    let family: Family | string = 'invalid_name';
+    let isKept = false;
+
     for (let row = 0; row < layout.length; row++) {
       const series = layout[row]!;
-      let known = families.get(series.metric);
-      if (known === undefined) {
-        const isKept = knownMetrics.has(series.metric);
-        knownMetrics.add(series.metric);
-        known = { family: claim(familyOf(series.metric), owners), isKept };
-        families.set(series.metric, known);
+      if (series.metric !== metric) {
+        metric = series.metric;
+        let claimed = families.get(metric);
+        if (claimed === undefined) {
+          claimed = { family: claim(familyOf(metric), owners), isKept: knownMetrics.has(metric) };
+          knownMetrics.add(metric);
+          families.set(metric, claimed);
+        }
+        ({ family, isKept } = claimed);
       }
-      const { family } = known;
       if (typeof family === 'string') {
         addDropped(dropped, family, 1, series.metric.name);
         byRow.push(undefined);
         continue;
       }
-      const entry = createEntry(series, family, pairsOf(series, known.isKept), symbols);
-      const key = entry.refs.join();
-      const same = byRefs.get(key);
+      const entry = createEntry(series, family, pairsOf(series, isKept), symbols);
+      const same = known.add(entry);
       if (same === undefined) {
-        byRefs.set(key, entry);
         entries.push(entry);
         entry.rows.push(row);
         byRow.push(entry);
@@ -124,13 +128,40 @@ export function createPlanner(options: PlanOptions): Planner {
 
 /** What identifies a series across layouts. */
 export function identityOf({ form, name, pairs }: Entry): string {
-  let text = `${form}\0${name}`;
-  for (const [label, value] of pairs) text += `\0${label}\0${value}`;
-  return text;
+  return `${form}\0${name}\0${pairs.join('\0')}`;
 }
 
 function describe({ name, pairs }: Entry): string {
-  return `${name}{${pairs.map(([label, value]) => `${label}=${JSON.stringify(value)}`).join()}}`;
+  const labels = pairs.flatMap((label, i) => (i % 2 === 0 ? `${label}=${JSON.stringify(pairs[i + 1])}` : []));
+  return `${name}{${labels.join()}}`;
+}
+
+/** Entries by their labels. */
+class EntrySet {
+  /** By hash; those that share one, one after the other. */
+  readonly #byHash = new Map<number, Entry | Entry[]>();
+
+  /** Adds an entry, or returns the one that has the same labels. */
+  add(entry: Entry): Entry | undefined {
+    const { refs } = entry;
+    let hash = refs.length;
+    for (let i = 0; i < refs.length; i++) hash = (Math.imul(hash, 31) + refs[i]!) | 0;
+    const found = this.#byHash.get(hash);
+    if (found === undefined) this.#byHash.set(hash, entry);
+    else if (Array.isArray(found)) {
+      const same = found.find((one) => hasSameRefs(one, entry));
+      if (same !== undefined) return same;
+      found.push(entry);
+    } else {
+      if (hasSameRefs(found, entry)) return found;
+      this.#byHash.set(hash, [found, entry]);
+    }
+    return undefined;
+  }
+}
+
+function hasSameRefs({ refs: one }: Entry, { refs: other }: Entry): boolean {
+  return one.length === other.length && one.every((ref, i) => ref === other[i]);
 }
 
 /** What all series of one metric share. */
@@ -193,14 +224,13 @@ function claim(family: Family | string, owners: Map<string, string>): Family | s
   return family;
 }
 
-function createEntry(series: Series, family: Family, pairs: readonly Pair[], symbols: Symbols): Entry {
+function createEntry(series: Series, family: Family, pairs: Pairs, symbols: Symbols): Entry {
   const { name, form, type, help, unit } = family;
-  const namePlace = placeOf('__name__', pairs);
+  const nameAt = placeOf('__name__', pairs);
   const refs: number[] = [];
-  for (let i = 0; i <= pairs.length; i++) {
-    if (i === namePlace) refs.push(symbols.ref('__name__'), symbols.ref(name));
-    if (i < pairs.length) refs.push(symbols.ref(pairs[i]![0]), symbols.ref(pairs[i]![1]));
-  }
+  for (let i = 0; i < nameAt; i++) refs.push(symbols.ref(pairs[i]!));
+  refs.push(symbols.ref('__name__'), symbols.ref(name));
+  for (let i = nameAt; i < pairs.length; i++) refs.push(symbols.ref(pairs[i]!));
   const edge = form === 'buckets' ? 'le' : 'quantile';
   for (const own of sampleNames(family)) symbols.ref(own);
   return {
@@ -210,9 +240,9 @@ function createEntry(series: Series, family: Family, pairs: readonly Pair[], sym
     name,
     pairs,
     refs,
-    nameAt: 2 * namePlace + 1,
+    nameAt: nameAt + 1,
     // Both names come after `__name__`.
-    edgeAt: 2 * (placeOf(edge, pairs) + 1),
+    edgeAt: placeOf(edge, pairs) + 2,
     type,
     help: symbols.ref(help),
     unit: symbols.ref(unit),

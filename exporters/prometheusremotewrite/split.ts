@@ -15,9 +15,30 @@ export function splitRequest(payload: Payload): readonly Payload[] {
   // What has no points to count (target_info, stale markers of what vanished) stays without.
   const first = payload.count === 0 ? 0 : middle.points;
   return [
-    { body: copySeries(payload.body, 0, middle.series), count: first },
-    { body: copySeries(payload.body, middle.series, Infinity), count: payload.count - first },
+    { body: copySeries(payload.body, (_, index) => index < middle.series), count: first },
+    { body: copySeries(payload.body, (_, index) => index >= middle.series), count: payload.count - first },
   ];
+}
+
+/**
+ * The native histograms of a payload, and what is left; undefined where there is none.
+ * @throws {SyntaxError} it is no request
+ */
+export function separateHistograms(payload: Payload): { readonly histograms?: Payload; readonly rest?: Payload } {
+  const isNative = ({ histograms }: SeriesView): boolean => histograms.length > 0;
+  let points = 0;
+  let others = 0;
+  readRequest(payload.body, (view) => {
+    if (!isNative(view)) others++;
+    points += view.histograms.length / 2;
+  });
+  if (points === 0) return { rest: payload };
+  const count = Math.min(points, payload.count);
+  if (others === 0) return { histograms: payload };
+  return {
+    histograms: { body: copySeries(payload.body, isNative), count },
+    rest: { body: copySeries(payload.body, (view) => !isNative(view)), count: payload.count - count },
+  };
 }
 
 /** Parts of at most `max_bytes`; a point that is larger alone is a part of its own, which the caller must refuse. */
@@ -47,8 +68,8 @@ function findMiddle(body: Uint8Array): { readonly series: number; readonly point
   return cuts.find(({ end }) => end >= middle) ?? cuts.at(-1);
 }
 
-/** The request with only the series from number `from` to before `to`. */
-function copySeries(body: Uint8Array, from: number, to: number): Uint8Array {
+/** The request with only some of its series. */
+function copySeries(body: Uint8Array, isWanted: (view: SeriesView, index: number) => boolean): Uint8Array {
   const numbers = new Map<number, number>([[0, 0]]);
   const renumber = (ref: number): number => {
     let number = numbers.get(ref);
@@ -57,10 +78,9 @@ function copySeries(body: Uint8Array, from: number, to: number): Uint8Array {
   };
   // What an encoder that threw left behind.
   writer.position = 0;
-  let series = 0;
+  let index = 0;
   const symbols = readRequest(body, (view, _, reader) => {
-    if (series >= from && series < to) copyOne(view, reader, renumber);
-    series++;
+    if (isWanted(view, index++)) copyOne(view, reader, renumber);
   });
   const copied = writer.take();
   writeSymbols(symbols, numbers);

@@ -41,6 +41,6 @@ export class Symbols {
 
   /** The number of a text that is there. */
   find(text: string): number | undefined {
-    return this.#base?.find(text) ?? this.#numbers.get(text);
+    return this.#numbers.get(text) ?? this.#base?.find(text);
   }
 }

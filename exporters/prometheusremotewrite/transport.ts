@@ -1,7 +1,8 @@
 /** Sends requests in the newest version of remote write that the back end knows. */
 import type { ComponentLog, HttpSender, Request, SendResult } from '../../src/component.ts';
-import { PermanentError, RefusedError, TooLargeError } from '../../src/errors.ts';
+import { PermanentError, RefusedError, RetryableError, TooLargeError } from '../../src/errors.ts';
 import { countSamples } from './read_request.ts';
+import { separateHistograms } from './split.ts';
 import { toVersion1 } from './version_1.ts';
 
 export type Version = '2.0' | '1.0';
@@ -15,6 +16,11 @@ const CONTENT_TYPES: Readonly<Record<Version, string>> = {
 };
 /** A back end that knew only 1.0 may have been renewed since. */
 const TRY_AGAIN_MS = 600_000;
+/**
+ * A Prometheus without that feature says so with 500, which means to try again: nothing would be sent any more. Words
+ * are not to be interpreted ("Response"), but these are the only sign.
+ */
+const NO_NATIVE_HISTOGRAMS = /native histograms are disabled/;
 
 export interface TransportOptions {
   readonly url: string;
@@ -98,17 +104,31 @@ export function createTransport(options: TransportOptions): Transport {
     return send1(request, abort);
   }
 
-  return {
-    async send(request, abort) {
-      const isOld = protocol === '1.0' || (protocol === 'auto' && now() < isOldUntil_ms);
-      try {
-        return await (isOld ? send1(request, abort) : send2(request, abort));
-      } catch (error) {
-        // No measured point is lost, and what was to be said of the series is said again or is out of date.
-        if (request.count === 0 && error instanceof RefusedError) return { message: error.message };
-        throw error;
+  async function send(request: Request, abort: AbortSignal): Promise<SendResult> {
+    const isOld = protocol === '1.0' || (protocol === 'auto' && now() < isOldUntil_ms);
+    try {
+      return await (isOld ? send1(request, abort) : send2(request, abort));
+    } catch (error) {
+      // No measured point is lost, and what was to be said of the series is said again or is out of date.
+      if (request.count === 0 && error instanceof RefusedError) return { message: error.message };
+      if (error instanceof RetryableError && NO_NATIVE_HISTOGRAMS.test(error.message)) {
+        return sendWithoutHistograms(request, error.message, abort);
       }
-    },
+      throw error;
+    }
+  }
+
+  async function sendWithoutHistograms(request: Request, refusal: string, abort: AbortSignal): Promise<SendResult> {
+    const { histograms, rest } = readable(() => separateHistograms(request));
+    const message = `${refusal}; native_histograms: none makes series of them`;
+    if (histograms === undefined || (rest === undefined && request.count > 0)) throw new PermanentError(message);
+    if (rest === undefined) return { message };
+    const result = await send({ ...rest, id: request.id }, abort);
+    return { ...result, ...(histograms.count > 0 && { refused: histograms }), message };
+  }
+
+  return {
+    send,
     stop() {
       for (const sender of Object.values(senders)) sender.close();
     },

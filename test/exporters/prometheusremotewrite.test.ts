@@ -694,6 +694,10 @@ test.each(['not a URL', 'ftp://127.0.0.1/'])('the endpoint %j is refused', (endp
   expect(() => create({ endpoint })).toThrow(ConfigError);
 });
 
+test('a header that says another version is refused', () => {
+  expect(() => create({ headers: { 'X-Prometheus-Remote-Write-Version': '9' } })).toThrow(ConfigError);
+});
+
 test.each([
   ['2.0', '2.0'],
   [2, '2.0'],
@@ -704,8 +708,8 @@ test.each([
   expect(v.parse(prometheusremotewrite.config, { protocol })).toMatchObject({ protocol: expected });
 });
 
-test('start warns of queues that change the order of requests', async () => {
-  const { exporter, log } = create({ queue: { concurrency: 2 } });
+test.each([{ concurrency: 2 }, { order: 'fresh_first' }])('start warns of a queue with %j', async (queue) => {
+  const { exporter, log } = create({ queue });
   await exporter.start!();
   expect(log.lines.map(({ message }) => message)).toEqual([expect.stringContaining('out of order')]);
   const inOrder = create();

@@ -30,7 +30,7 @@ afterAll(async () => {
   await victoria?.stop();
 });
 
-async function startReceiver(...flags: string[]): Promise<Server> {
+async function startReceiver(flag?: string, features = 'native-histograms,exemplar-storage'): Promise<Server> {
   const command = await program('prometheus');
   const port = await freePort();
   return startServer({
@@ -40,8 +40,8 @@ async function startReceiver(...flags: string[]): Promise<Server> {
       `--storage.tsdb.path=${join(folder, 'data')}`,
       `--web.listen-address=127.0.0.1:${port}`,
       '--web.enable-remote-write-receiver',
-      '--enable-feature=native-histograms,exemplar-storage',
-      ...flags,
+      `--enable-feature=${features}`,
+      ...(flag === undefined ? [] : [flag]),
     ],
     files: { 'prometheus.yml': 'storage: { exemplars: { max_exemplars: 1000 } }\n' },
     url: `http://127.0.0.1:${port}`,
@@ -381,6 +381,29 @@ test('Prometheus that knows only 1.0 is sent no second 2.0, and nothing that wai
   expect(run.figures('prometheusremotewrite').operations).toBe(5);
   const [counted] = await query(old, 'count_over_time(fallback[1m])', NOW + 5n * S);
   expect(counted!.value![1]).toBe('5');
+});
+
+test('Prometheus without native histograms has all else, and they count as refused', async () => {
+  const plain = await startReceiver(undefined, 'exemplar-storage');
+  try {
+    const none = { offset: 0, bucketCounts: [] };
+    const point = {
+      type: 'exponential_histogram',
+      count: 1n,
+      sum: 0,
+      scale: 0,
+      zeroCount: 1n,
+      zeroThreshold: 0,
+    } as const;
+    const layout = [series(metric('native', { kind: 'exponential_histogram' })), ...layoutOf(gauge('plain'), { n: 0 })];
+    const points = [{ ...point, positive: none, negative: none }, undefined];
+    const run = await send(plain, [metricBatch(layout, [NaN, 5], { time: NOW, points })]);
+    expect(ledger(run)).toMatchObject({ accepted: 2, sent: 1 });
+    expect(run.lines.join('')).toContain('native histograms are disabled');
+    expect(await values(plain, 'plain', 'n')).toEqual({ 0: 5 });
+  } finally {
+    await plain.stop();
+  }
 });
 
 describe('VictoriaMetrics', () => {

@@ -256,6 +256,49 @@ describe('an answer', () => {
   });
 });
 
+describe.each(['2.0', '1.0'] as const)('a back end without native histograms, by %s,', (protocol) => {
+  const none = { offset: 0, bucketCounts: [] };
+  const native = new Series(RESOURCE, SCOPE, metric('native', { kind: 'exponential_histogram' }), {}, 0n);
+  const point = {
+    type: 'exponential_histogram',
+    count: 1n,
+    sum: 1,
+    scale: 0,
+    zeroCount: 1n,
+    zeroThreshold: 0,
+    positive: none,
+    negative: none,
+  } as const;
+  const readAny = (body: Uint8Array) => (protocol === '2.0' ? readVersion2(body) : readVersion1(body).series);
+  const encode = (of: typeof batch): Payload =>
+    runExporter(prometheusremotewrite, { target_info: false }, ['metrics']).exporter.encode(of)[0]!;
+  beforeEach(() => {
+    backEnd.answer = ({ body }, response) => {
+      const all = readAny(uncompress(body));
+      if (all.some(({ histograms }) => histograms.length > 0)) {
+        response.writeHead(500).end('native histograms are disabled');
+      } else response.writeHead(204, wrote(all.length)).end();
+    };
+  });
+
+  test('gets the rest, and the histograms are refused', async () => {
+    const mixed = metricBatch([native, ...layout.slice(0, 2)], [NaN, 1, 2], { points: [point, undefined, undefined] });
+    const result = await create({ protocol }).send(encode(mixed));
+    expect(result.message).toContain('native histograms are disabled');
+    expect(result.refused!.count).toBe(1);
+    expect(readVersion2(result.refused!.body).map(({ labels }) => labels['__name__'])).toEqual(['native']);
+    expect(readAny(uncompress(backEnd.requests.at(-1)!.body)).map(({ samples }) => samples[0]![0])).toEqual([1, 2]);
+  });
+
+  test('refuses what is nothing else for good', async () => {
+    const alone = encode(metricBatch([native], [NaN], { points: [point] }));
+    expect(await failure(create({ protocol }).send(alone))).toBeInstanceOf(PermanentError);
+    expect(await create({ protocol }).send({ ...alone, count: 0 })).toEqual({
+      message: expect.stringContaining('native_histograms: none'),
+    });
+  });
+});
+
 test('a request of 1.0, which is larger, is split to max_request_bytes', async () => {
   backEnd.answer = BACK_ENDS['says nothing']!;
   const whole = payloadOf();
