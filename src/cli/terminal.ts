@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 
 export interface Terminal {
   /** Results: standard output. */
-  print(text: string): void;
+  print(text: string | Uint8Array): void;
   /** Errors and notices: standard error. */
   complain(text: string): void;
   /** Whether results go to a person's terminal and not to a pipe or file. */
@@ -12,6 +12,8 @@ export interface Terminal {
   /** Whether errors go to a terminal. */
   readonly isInteractiveError: boolean;
   readonly hasErrorColor: boolean;
+  /** Puts a question to a person and resolves with the answer; undefined where there is nobody to ask. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined;
   /** Width of a line; undefined where lines may be of any length. */
   readonly columns: number | undefined;
 }
@@ -27,7 +29,23 @@ export function processTerminal(): Terminal {
     isInteractiveError: stderr.isTTY,
     hasErrorColor: hasColor(stderr),
     columns: stdout.isTTY ? stdout.columns : undefined,
+    ask: process.stdin.isTTY && stderr.isTTY ? ask : undefined,
   };
+}
+
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises');
+  // On standard error, so that results can still go to a file.
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = Promise.withResolvers<string>();
+  // Ctrl+D or Ctrl+C is no.
+  lines.once('close', () => answer.resolve(''));
+  lines.question(question).then(answer.resolve, answer.reject);
+  try {
+    return await answer.promise;
+  } finally {
+    lines.close();
+  }
 }
 
 function hasColor(stream: NodeJS.WriteStream): boolean {

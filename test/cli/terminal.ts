@@ -18,7 +18,8 @@ export function recordedTerminal(overrides: Partial<Terminal> = {}): RecordedTer
     hasErrorColor: false,
     columns: undefined,
     ...overrides,
-    print: (text) => void (texts.printed += text),
+    // Bytes as characters of the same number, so that none is lost.
+    print: (text) => void (texts.printed += typeof text === 'string' ? text : Buffer.from(text).toString('latin1')),
     complain: (text) => void (texts.complained += text),
     get printed() {
       return texts.printed;
