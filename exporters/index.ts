@@ -2,6 +2,7 @@ import type { AnyExporterDefinition } from '../src/component.ts';
 import debug from './debug.ts';
 import elasticsearch from './elasticsearch.ts';
 import file from './file.ts';
+import graphite from './graphite.ts';
 import influxdb from './influxdb.ts';
 import loki from './loki.ts';
 import nats from './nats.ts';
@@ -15,6 +16,7 @@ export const exporters: readonly AnyExporterDefinition[] = [
   debug,
   elasticsearch,
   file,
+  graphite,
   influxdb,
   loki,
   nats,
