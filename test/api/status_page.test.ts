@@ -119,7 +119,12 @@ test('createStatusPage answers browsers with HTML that may load nothing, and pro
     agent: { version: '1.2.3', host: 'web-1' },
     pipelines: [
       {
-        ...{ name: 'metrics/host', accepted: 12, sent: 5, filtered: { noise: 7 }, dropped: {}, waiting: 0 },
+        name: 'metrics/host',
+        accepted: 12,
+        sent: 5,
+        filtered: { noise: 7 },
+        dropped: {},
+        waiting: 0,
         receivers: [{ id: 'cpu', state: 'running', accepted: 5, dropped: { timeout: 2 } }],
       },
     ],
