@@ -16,8 +16,11 @@ export function createCredentials(auth: AuthConfig | undefined): () => Credentia
   const ways = [basic, bearer, header].filter((way) => way !== undefined).length;
   if (ways !== 1) throw new Error(`Cannot use auth: it names ${ways} of basic, bearer and header, and takes one`);
   if (basic !== undefined) {
-    const password = createHeaderSecret('auth.basic.password', basic.password, basic.password_file);
-    const value = (): string => Buffer.from(`${basic.username}:${password()}`).toString('base64');
+    const { username } = basic;
+    // RFC 7617, 2: the first colon ends the name.
+    if (username.includes(':')) throw new Error('Cannot use auth.basic.username: it holds a colon');
+    const password = createSecret('auth.basic.password', basic.password, basic.password_file);
+    const value = (): string => Buffer.from(`${username}:${password()}`).toString('base64');
     return () => ({ authorization: `Basic ${value()}` });
   }
   if (bearer !== undefined) {

@@ -4,7 +4,7 @@ import { messageOf } from './errors.ts';
 
 /**
  * The secret of an option, or of the file that its `_file` twin names, without white space round it.
- * @param check says what is wrong with what a file holds, if anything is
+ * @param check says what is wrong with a secret, if anything is
  * @returns a function that gives the secret of now; where a changed file cannot be used, the secret before
  * @throws {Error} neither or both are given, or the file cannot be used now; never with a secret in its words
  */
@@ -17,7 +17,11 @@ export function createSecret(
   if ((given === undefined) === (file === undefined)) {
     throw new Error(`Cannot use auth: write either ${option} or ${option}_file`);
   }
-  return file === undefined ? () => given!.reveal() : createSecretFile(file, check);
+  if (file !== undefined) return createSecretFile(file, check);
+  const secret = given!.reveal();
+  const problem = check?.(secret);
+  if (problem !== undefined) throw new Error(`Cannot use ${option}: ${problem}`);
+  return () => secret;
 }
 
 /** As {@link createSecret}, where a file is the only way. */
