@@ -204,6 +204,13 @@ export interface ProcessorContext<C> extends Context<C> {
   /** What follows, whatever the signal: a processor hands a batch of the signal it was given. */
   readonly next: Consumer;
   readonly host: Host;
+  /**
+   * Counts items of the batch being consumed that stay here when `consume` has taken it, as for a window of time. To be
+   * called before `consume` waits for anything.
+   */
+  hold(count: number): void;
+  /** Counts items that were held and are no longer: what follows has taken them, or they were dropped and counted so. */
+  release(count: number): void;
 }
 
 export interface Processor {
@@ -568,7 +575,7 @@ export interface ComponentFigures {
   operations: number;
   /** Items that an exporter's queue on disk held when it was opened. */
   recovered: number;
-  /** Items and bytes that wait. */
+  /** Items and bytes that wait: in an exporter's queue, or items that a processor holds. */
   queued: number;
   queued_bytes: number;
   queue_capacity_bytes: number;
@@ -604,6 +611,8 @@ export interface PipelineBooks {
   readonly filtered: Map<string, number>;
   /** Dropped and filtered together. */
   gone: number;
-  /** Handed in, and neither accepted nor refused yet. */
+  /** Handed in, and neither accepted nor refused yet, or held by a processor. */
   waiting: number;
+  /** Items that processors have held, ever. */
+  held: number;
 }

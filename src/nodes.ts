@@ -26,7 +26,7 @@ import type { Resource, Signal } from './model/batch.ts';
 import { RetryableError } from './errors.ts';
 import { SCHEMA_URL } from './model/semconv.ts';
 import { ObservableMeter } from './otel/meter.ts';
-import { add, counted, counting, createFigures, leave, Outlet } from './pipeline.ts';
+import { add, counted, counting, createFigures, hold, leave, Outlet, release } from './pipeline.ts';
 import { systemClock } from './scheduler.ts';
 import type { Log } from './telemetry/log.ts';
 
@@ -205,7 +205,24 @@ export function createProcessor(
     add(figures.dropped, reason, count);
     leave(pipeline.books, reason, count);
   };
-  const instance = definition.create({ id, config, host: services.host, log, drop, next });
+  let held = 0;
+  const instance = definition.create({
+    id,
+    config,
+    host: services.host,
+    log,
+    drop,
+    next,
+    hold(count) {
+      held += count;
+      figures.queued += count;
+      hold(pipeline.books, count);
+    },
+    release(count) {
+      figures.queued -= count;
+      release(pipeline.books, count);
+    },
+  });
   let isLeftOut = false;
   const guarded: Consumer = {
     consume(batch) {
@@ -223,7 +240,7 @@ export function createProcessor(
     log,
     startupError: (config as { startup_error: NodeBase['startupError'] }).startup_error,
     instance,
-    entry: counted(guarded, figures),
+    entry: counted(guarded, figures, () => held),
     outlet,
     isStateful: definition.isStateful,
     isBatching: definition.isBatching,

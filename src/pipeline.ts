@@ -12,32 +12,34 @@ export class Outlet implements Consumer {
 }
 
 /**
- * Counts what passes into `consumer`: accepted, or refused if it throws. What the consumer drops of a batch counts as
- * accepted at once, whatever becomes of the rest, so that accepted = sent + dropped holds for processors at any time.
+ * Counts what passes into `consumer`: accepted, or refused if it throws. What the consumer drops or holds of a batch counts
+ * as accepted at once, whatever becomes of the rest, so that accepted = sent + dropped + queued holds for processors at any
+ * time. `held` is how many items it has held, ever.
  */
-export function counted(consumer: Consumer, figures: ComponentFigures): Consumer {
+export function counted(consumer: Consumer, figures: ComponentFigures, held: () => number = () => 0): Consumer {
+  const settled = (): number => sum(figures.dropped) + held();
   return {
     consume(batch) {
-      const droppedBefore = sum(figures.dropped);
+      const settledBefore = settled();
       let left = batch.count;
       const accept = (): void => void (figures.accepted += left);
       const refuse = (error: unknown): never => {
         figures.refused += left;
         throw error;
       };
-      const countDropped = (): void => {
-        const dropped = sum(figures.dropped) - droppedBefore;
-        figures.accepted += dropped;
-        left -= dropped;
+      const countSettled = (): void => {
+        const count = settled() - settledBefore;
+        figures.accepted += count;
+        left -= count;
       };
       let pending: Promise<void> | void;
       try {
         pending = consumer.consume(batch);
       } catch (error) {
-        countDropped();
+        countSettled();
         return refuse(error);
       }
-      countDropped();
+      countSettled();
       // Most consumers take a batch at once; a promise for nothing would be most of the cost.
       return pending === undefined ? accept() : pending.then(accept, refuse);
     },
@@ -65,19 +67,19 @@ export function counting(outlet: Consumer, figures: Pick<ComponentFigures, 'sent
 export function booked(front: Consumer, books: PipelineBooks): Consumer {
   return {
     consume(batch) {
-      const goneBefore = books.gone;
+      const settledBefore = books.gone + books.held;
       let left = batch.count;
       books.waiting += left;
       const settle = (outcome: 'accepted' | 'refused'): void => {
         books.waiting -= left;
         books[outcome] += left;
       };
-      // As for a component: what was taken out is accepted, whatever becomes of the rest.
-      const settleGone = (): void => {
-        const gone = books.gone - goneBefore;
-        books.waiting -= gone;
-        books.accepted += gone;
-        left -= gone;
+      // As for a component: what was taken out or held is accepted, whatever becomes of the rest.
+      const settleSome = (): void => {
+        const count = books.gone + books.held - settledBefore;
+        books.waiting -= count;
+        books.accepted += count;
+        left -= count;
       };
       const refuse = (error: unknown): never => {
         settle('refused');
@@ -87,10 +89,10 @@ export function booked(front: Consumer, books: PipelineBooks): Consumer {
       try {
         pending = front.consume(batch);
       } catch (error) {
-        settleGone();
+        settleSome();
         return refuse(error);
       }
-      settleGone();
+      settleSome();
       return pending === undefined ? settle('accepted') : pending.then(() => settle('accepted'), refuse);
     },
   };
@@ -106,12 +108,25 @@ export function leave(books: PipelineBooks, reason: string, count: number): void
   books.gone += count;
 }
 
+/** Enters what a processor holds: the pipeline has it, but nothing has become of it yet. */
+export function hold(books: PipelineBooks, count: number): void {
+  books.held += count;
+  books.waiting += count;
+  books.accepted -= count;
+}
+
+/** Enters that something was held, and has been handed on or dropped. */
+export function release(books: PipelineBooks, count: number): void {
+  books.waiting -= count;
+  books.accepted += count;
+}
+
 export function add(counts: Map<string, number>, key: string, count: number): void {
   counts.set(key, (counts.get(key) ?? 0) + count);
 }
 
 export function createBooks(): PipelineBooks {
-  return { accepted: 0, refused: 0, sent: 0, dropped: new Map(), filtered: new Map(), gone: 0, waiting: 0 };
+  return { accepted: 0, refused: 0, sent: 0, dropped: new Map(), filtered: new Map(), gone: 0, waiting: 0, held: 0 };
 }
 
 /** What a pull exporter is handed by one pipeline: its collections say by which they came. */

@@ -20,6 +20,8 @@ export interface ProcessorRun {
   readonly out: Batch[];
   /** Items dropped, by reason. */
   readonly dropped: Map<string, number>;
+  /** Items that it holds. */
+  held: number;
   /** What it logged, as `warn …` and `once KEY: …`. */
   readonly said: string[];
   /** Freezes a batch and consumes it. */
@@ -50,6 +52,8 @@ export function runProcessor(
       over: (key, message) => said.push(`over ${key}: ${message}`),
     },
     drop: (reason, count) => dropped.set(reason, (dropped.get(reason) ?? 0) + count),
+    hold: (count) => void (run.held += count),
+    release: (count) => void (run.held -= count),
     next: {
       consume: (batch) => {
         out.push(batch);
@@ -61,6 +65,7 @@ export function runProcessor(
     processor,
     out,
     dropped,
+    held: 0,
     said,
     consume: async (batch) => processor.consume(freeze(batch)),
     metrics: () => out.filter((batch) => batch.signal === 'metrics'),
