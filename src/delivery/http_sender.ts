@@ -117,6 +117,9 @@ async function readAnswer(response: IncomingMessage): Promise<Answer> {
   return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) };
 }
 
+/** What OTLP names; and 407, the word of a proxy and not of the back end, which may take the request once it gets there. */
+const RETRYABLE: ReadonlySet<number> = new Set([407, 429, 502, 503, 504]);
+
 /** Throws what a status other than 2xx means. */
 function judge({ status, headers, body }: Answer, place: string, retriesServerErrors: boolean): void {
   if (status >= 200 && status < 300) return;
@@ -124,7 +127,8 @@ function judge({ status, headers, body }: Answer, place: string, retriesServerEr
   const location = headers['location'] === undefined ? '' : ` (redirects are not followed: ${headers['location']})`;
   const quoted = printable(`${location}${words === '' ? '' : `: ${words}`}`, QUOTED_CHARACTERS);
   const message = `Cannot send to ${place}: it answered ${status}${quoted}`;
-  if (status === 429 || status === 502 || status === 503 || status === 504 || (retriesServerErrors && status >= 500)) {
+  const isServerError = retriesServerErrors && status >= 500;
+  if (RETRYABLE.has(status) || isServerError) {
     throw new RetryableError(message, { retryAfter_ms: parseRetryAfter(headers['retry-after'], Date.now()) });
   }
   if (status === 413) throw new TooLargeError(message);

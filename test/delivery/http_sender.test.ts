@@ -1,7 +1,9 @@
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -16,6 +18,8 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
+/** It comes without types. */
+const { uncompress } = createRequire(import.meta.url)('snappyjs') as { uncompress(bytes: Uint8Array): Uint8Array };
 const never = new AbortController().signal;
 
 function sender(options: Partial<HttpSenderOptions> = {}): HttpSender {
@@ -101,6 +105,7 @@ describe('post', () => {
     [401, RefusedError],
     [403, RefusedError],
     [404, RefusedError],
+    [407, RetryableError],
     [408, RefusedError],
     [413, TooLargeError],
     [429, RetryableError],
@@ -116,6 +121,71 @@ describe('post', () => {
     const error = await errorOf(sender().post(`${url}/a?token=b`, Buffer.from('x'), 'text/plain', never));
     expect(error.constructor).toBe(kind);
     expect(error.message).toBe(`Cannot send to ${url}/a: it answered ${status}: because`);
+  });
+
+  test.each([
+    [400, RefusedError],
+    [413, TooLargeError],
+    [429, RetryableError],
+    [500, RetryableError],
+    [501, RetryableError],
+    [503, RetryableError],
+    [599, RetryableError],
+  ])('takes status %d as %o where the back end may be asked again after any error of its own', async (status, kind) => {
+    const url = await serve((_, response) => response.writeHead(status, { 'retry-after': '3' }).end());
+    const http = sender({ retriesServerErrors: true });
+    const error = await errorOf(http.post(url, Buffer.from('x'), 'text/plain', never));
+    expect(error.constructor).toBe(kind);
+    expect(error.retryAfter_ms).toBe(kind === RetryableError ? 3000 : undefined);
+  });
+
+  test('a refusal carries its status, its headers and all that was answered', async () => {
+    const answer = JSON.stringify({ error: 'x'.repeat(10_000) });
+    const url = await serve((_, response) => response.writeHead(400, { 'X-Why': 'that' }).end(answer));
+    const error = await errorOf(sender().post(url, Buffer.from('x'), 'text/plain', never));
+    expect(error).toBeInstanceOf(RefusedError);
+    const { status, headers, body } = error as RefusedError;
+    expect([status, headers['x-why'], Buffer.from(body).toString()]).toEqual([400, 'that', answer]);
+    expect(error.message.length).toBeLessThan(300);
+  });
+
+  test('compresses with snappy, as remote write and Loki demand', async () => {
+    let seen: Buffer | undefined;
+    let encoding: string | undefined;
+    const url = await serve(async (request, response) => {
+      encoding = request.headers['content-encoding'];
+      seen = await bodyOf(request);
+      response.end();
+    });
+    const body = Buffer.from('abc'.repeat(30_000));
+    await sender({ compression: 'snappy' }).post(url, body, 'text/plain', never);
+    expect(encoding).toBe('snappy');
+    expect(seen!.length).toBeLessThan(body.length / 10);
+    expect(Buffer.from(uncompress(seen!)).equals(body)).toBe(true);
+  });
+
+  test('shows who sends by auth, which goes before a header of the same name, and reads its file for each request', async () => {
+    const seen: (string | undefined)[] = [];
+    const url = await serve((request, response) => {
+      seen.push(request.headers.authorization);
+      response.end();
+    });
+    const folder = mkdtempSync(join(tmpdir(), 'sonde-secret-'));
+    open.push({ close: () => rmSync(folder, { recursive: true }) });
+    const token_file = join(folder, 'token');
+    writeFileSync(token_file, 'first');
+    const http = sender({ headers: { Authorization: 'Bearer old' }, auth: { bearer: { token_file } } });
+    await http.post(url, Buffer.from('x'), 'text/plain', never);
+    writeFileSync(token_file, 'the second');
+    await http.post(url, Buffer.from('x'), 'text/plain', never);
+    expect(seen).toEqual(['Bearer first', 'Bearer the second']);
+  });
+
+  test('a token that was refused is in no message', async () => {
+    const url = await serve((_, response) => response.writeHead(401).end());
+    const auth = { bearer: { token: { reveal: () => 'hunter2' } } };
+    const error = await errorOf(sender({ auth }).post(url, Buffer.from('x'), 'text/plain', never));
+    expect(error.message).not.toContain('hunter2');
   });
 
   test('honours Retry-After in seconds and as a date', async () => {
