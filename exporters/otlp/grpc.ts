@@ -3,6 +3,7 @@ import type { ChannelCredentials, ChannelOptions, Client, Metadata, ServiceError
 import type { PeerCertificate } from 'node:tls';
 import type { TlsClientConfig } from '../../src/component.ts';
 import type { Credentials } from '../../src/credentials.ts';
+import { messageOf, RetryableError } from '../../src/errors.ts';
 import type { Signal } from '../../src/model/batch.ts';
 import { createClientCertificates, type TlsMaterial } from '../../src/client_certificates.ts';
 import type { GrpcTarget } from './endpoints.ts';
@@ -59,14 +60,23 @@ export function createGrpcTransport(options: GrpcTransportOptions): Transport {
     return client;
   }
 
+  /** A file that was renewed with what gRPC does not take is no fault of the data: it waits for a better one. */
+  function metadataNow(grpc: Grpc): Metadata {
+    try {
+      return metadataOf(grpc, { ...options.headers, ...options.credentials() });
+    } catch (error) {
+      throw new RetryableError(messageOf(error), { cause: error });
+    }
+  }
+
   return {
     async start() {
-      metadataOf(await load(), options.headers);
+      metadataOf(await load(), { ...options.headers, ...options.credentials() });
     },
     async send({ body }, signal, abort) {
       const grpc = await load();
       const client = clientOf(grpc, targets[signal]);
-      const metadata = metadataOf(grpc, { ...options.headers, ...options.credentials() });
+      const metadata = metadataNow(grpc);
       const answer = await call(client, METHODS[signal], body, metadata, abort).catch((error: ServiceError) => {
         throw toDeliveryError(error, targets[signal].address);
       });
