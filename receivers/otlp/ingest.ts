@@ -7,6 +7,7 @@ import { lazyBatch } from '../../src/model/otlp/lazy_batch.ts';
 import { REQUEST_TYPES } from '../../src/model/otlp/message_types.ts';
 import { countItems } from '../../src/model/otlp/requests.ts';
 import type { Budget } from './budget.ts';
+import { createScavenging } from './scavenge.ts';
 
 export interface IngestOptions {
   readonly next: ReceiverContext<unknown, unknown>['next'];
@@ -40,6 +41,7 @@ const INTERNAL = 13;
 export const UNAVAILABLE = 14;
 
 export function createIngest({ next, log, budget }: IngestOptions): Ingest {
+  const scavenge = createScavenging();
   return {
     budget,
     takes: (signal) => next[signal] !== undefined,
@@ -47,6 +49,7 @@ export function createIngest({ next, log, budget }: IngestOptions): Ingest {
       const otlp = isJson ? jsonToProtobuf(REQUEST_TYPES[signal], body) : body;
       const count = countItems(otlp, signal);
       if (count > 0) await next[signal]?.consume(lazyBatch(signal, otlp, count) as never);
+      scavenge(otlp.byteLength);
       log.over('bug', 'Takes requests again');
     },
     refusal(error) {
