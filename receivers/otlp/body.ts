@@ -1,7 +1,8 @@
 /** Reads the body of a request, and decompresses it, without ever holding more than is allowed. */
 import type { IncomingMessage } from 'node:http';
-import type { Transform } from 'node:stream';
+import type { Readable, Transform } from 'node:stream';
 import type { Budget } from './budget.ts';
+import { createDecompression, decompressAtOnce, isSmall, parseEncoding, type Encoding } from './decompress.ts';
 
 /** Why a body is not read, as an HTTP status and words. */
 export class BodyError extends Error {
@@ -13,103 +14,125 @@ export class BodyError extends Error {
   }
 }
 
-/** What `Content-Encoding` may be. Brotli is not among them: 165 bytes of it become 100 MiB. */
-export const ENCODINGS = ['gzip', 'zstd', 'deflate'] as const;
-
-/** A zstd frame may ask its reader for up to 2 GiB of window: 8 MiB is what RFC 8878 wants every reader to have. */
-const ZSTD_WINDOW_LOG = 23;
-
 /**
  * The whole body, decompressed. Its size is taken from the budget: whoever is done with it gives it back.
  * @throws {BodyError}
  */
-export function readBody(request: IncomingMessage, max_bytes: number, budget: Budget): Promise<Buffer> {
+export async function readBody(request: IncomingMessage, max_bytes: number, budget: Budget): Promise<Buffer> {
+  let encoding: Encoding | undefined;
+  try {
+    encoding = parseEncoding(request.headers['content-encoding']);
+  } catch (error) {
+    request.resume();
+    throw new BodyError(415, (error as RangeError).message);
+  }
+  const announced = Number(request.headers['content-length'] ?? NaN);
+  if (announced > max_bytes) {
+    request.resume();
+    throw tooLarge(max_bytes);
+  }
+  if (encoding === undefined) return collect(request, undefined, max_bytes, budget);
+  if (!isSmall(announced)) return collect(request, createDecompression(encoding), max_bytes, budget);
+  return decompress(await collect(request, undefined, max_bytes, budget), encoding, max_bytes, budget);
+}
+
+/** A small body: nearly always in one go. */
+function decompress(
+  compressed: Buffer,
+  encoding: Encoding,
+  max_bytes: number,
+  budget: Budget,
+): Buffer | Promise<Buffer> {
+  budget.give(compressed.length);
+  let body: Buffer | undefined;
+  try {
+    body = decompressAtOnce(compressed, encoding);
+  } catch (error) {
+    throw undecodable(error as Error);
+  }
+  if (body === undefined) {
+    const { Readable } = process.getBuiltinModule('node:stream');
+    return collect(Readable.from([compressed]), createDecompression(encoding), max_bytes, budget);
+  }
+  if (body.length > max_bytes) throw tooLarge(max_bytes);
+  if (!budget.take(body.length)) throw tooMany();
+  return body;
+}
+
+/** Reads a stream to its end, through `decoder` if there is one, and takes the size of what comes out from the budget. */
+function collect(source: Readable, decoder: Transform | undefined, max_bytes: number, budget: Budget): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
   let size = 0;
   let sent = 0;
   let isSettled = false;
-  let decoder: Transform | undefined;
 
   function fail(error: BodyError): void {
     if (isSettled) return;
     isSettled = true;
-    request.off('data', countSent);
-    request.off('data', keep);
+    source.off('data', countSent);
+    source.off('data', keep);
     if (decoder !== undefined) {
-      request.unpipe(decoder);
+      source.unpipe(decoder);
       decoder.removeAllListeners('data');
       decoder.destroy();
     }
     // What still comes is read and forgotten, so that the sender gets to read the answer.
-    request.resume();
+    source.resume();
     budget.give(size);
     reject(error);
   }
+
   function succeed(): void {
     if (isSettled) return;
     isSettled = true;
-    resolve(Buffer.concat(chunks, size));
+    resolve(join(chunks, size));
   }
-  const tooLarge = (): void => fail(new BodyError(413, `Cannot take the request: it is over ${max_bytes} bytes`));
 
   function countSent(chunk: Buffer): void {
     sent += chunk.length;
-    if (sent > max_bytes) tooLarge();
+    if (sent > max_bytes) fail(tooLarge(max_bytes));
   }
 
   function keep(chunk: Buffer): void {
-    if (size + chunk.length > max_bytes) return tooLarge();
-    if (!budget.take(chunk.length)) {
-      return fail(new BodyError(503, 'Cannot take the request now: too many others are under way'));
-    }
+    if (size + chunk.length > max_bytes) return fail(tooLarge(max_bytes));
+    if (!budget.take(chunk.length)) return fail(tooMany());
     size += chunk.length;
     chunks.push(chunk);
   }
 
-  try {
-    decoder = decoderOf(request.headers['content-encoding']);
-  } catch (error) {
-    fail(error as BodyError);
-    return promise;
-  }
-  if (Number(request.headers['content-length'] ?? 0) > max_bytes) {
-    tooLarge();
-    return promise;
-  }
   const cutOff = (): void =>
     fail(new BodyError(400, 'Cannot read the request: the connection was closed in its middle'));
-  request.on('error', cutOff);
-  request.on('aborted', cutOff);
+  source.on('error', cutOff);
+  source.on('aborted', cutOff);
   if (decoder === undefined) {
-    request.on('data', keep);
-    request.on('end', succeed);
+    source.on('data', keep);
+    source.on('end', succeed);
     return promise;
   }
-  request.on('data', countSent);
+  source.on('data', countSent);
   decoder.on('data', keep);
   decoder.on('end', succeed);
-  decoder.on('error', (error) => {
-    fail(new BodyError(400, `Cannot decompress the request: ${error.message}`, { cause: error }));
-  });
-  request.pipe(decoder);
+  decoder.on('error', (error) => fail(undecodable(error)));
+  source.pipe(decoder);
   return promise;
 }
 
-function decoderOf(encoding: string | undefined): Transform | undefined {
-  const zlib = process.getBuiltinModule('node:zlib');
-  switch (encoding?.trim().toLowerCase() ?? '') {
-    case '':
-    case 'identity':
-      return undefined;
-    case 'gzip':
-    case 'x-gzip':
-      return zlib.createGunzip();
-    case 'deflate':
-      return zlib.createInflate();
-    case 'zstd':
-      return zlib.createZstdDecompress({ params: { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } });
-    default:
-      throw new BodyError(415, `Cannot decompress the request: only ${ENCODINGS.join(', ')} are understood`);
+/**
+ * One piece of all. The memory of chunks that have theirs alone goes back at once: V8 counts it, though it lies outside
+ * of its heap, and would mark the whole heap to get it back. A chunk is never a whole pool, of which others hold parts.
+ */
+function join(chunks: readonly Buffer[], size: number): Buffer {
+  if (chunks.length === 1) return chunks[0]!;
+  const whole = Buffer.concat(chunks, size);
+  for (const { buffer, byteLength } of chunks) {
+    if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
   }
+  return whole;
 }
+
+const tooLarge = (max_bytes: number): BodyError =>
+  new BodyError(413, `Cannot take the request: it is over ${max_bytes} bytes`);
+const tooMany = (): BodyError => new BodyError(503, 'Cannot take the request now: too many others are under way');
+const undecodable = (cause: Error): BodyError =>
+  new BodyError(400, `Cannot decompress the request: ${cause.message}`, { cause });

@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ServeOptions } from '../../src/component.ts';
 import type { Signal } from '../../src/model/batch.ts';
 import { encodeResponse, encodeResponseJson, encodeStatus, encodeStatusJson } from '../../src/model/otlp/responses.ts';
-import { BodyError, ENCODINGS, readBody } from './body.ts';
+import { BodyError, readBody } from './body.ts';
+import { ENCODINGS } from './decompress.ts';
 import { INVALID_ARGUMENT, UNAVAILABLE, type Ingest, type Refusal } from './ingest.ts';
 
 const NOT_FOUND = 5;

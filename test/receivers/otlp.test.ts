@@ -13,6 +13,7 @@ import { encodeLogs } from '../../src/model/otlp/encode_logs.ts';
 import { encodeMetrics } from '../../src/model/otlp/encode_metrics.ts';
 import { encodeLogsJson, encodeMetricsJson, encodeTracesJson } from '../../src/model/otlp/json.ts';
 import { decodeResponse, decodeStatus, decodeStatusJson } from '../../src/model/otlp/responses.ts';
+import { Writer } from '../../src/model/otlp/writer.ts';
 import { createCertificates, type Certificates } from '../support/certificates.ts';
 import { runReceiver, type ReceiverRun } from '../support/collect.ts';
 import { createLogs, createSpans, createSums } from '../support/telemetry.ts';
@@ -196,6 +197,34 @@ describe('otlp over HTTP', () => {
     const answer = await post(`${url}/v1/metrics`, body, headers);
     expect(answer.status).toBe(400);
     expect(run.handedOver).toEqual([]);
+  });
+
+  test.each([
+    ['gzip', gzipSync],
+    ['zstd', zstdCompressSync],
+    ['deflate', deflateSync],
+  ] as const)('takes %s of every size, in one go or as a stream', async (encoding, compress) => {
+    const { run, url } = await startHttp();
+    const encodings = { 'content-encoding': encoding };
+    for (const size of [0, 100, 5000, 40_000, 70_000, 300_000, 1_200_000, 5_000_000]) {
+      // An unknown field of so many bytes.
+      const writer = new Writer();
+      writer.data(0x7a, Buffer.alloc(size, 'all telemetry is equal '));
+      const body = Buffer.concat([sums, writer.take()]);
+      // Twice, for the memory of the first must not be used again.
+      expect((await post(`${url}/v1/metrics`, compress(body), encodings)).status).toBe(200);
+      expect((await post(`${url}/v1/metrics`, compress(sums), encodings)).status).toBe(200);
+      const [large, small] = run.handedOver.slice(-2).map((batch) => Buffer.from(batch.otlp!));
+      expect([large!.equals(body), small!.equals(sums)]).toEqual([true, true]);
+    }
+  });
+
+  test('takes gzip of several members, whose last says the size of itself alone', async () => {
+    const { run, url } = await startHttp();
+    const large = Buffer.concat(Array.from({ length: 50 }, () => sums));
+    const body = Buffer.concat([gzipSync(large), gzipSync(sums)]);
+    expect((await post(`${url}/v1/metrics`, body, { 'content-encoding': 'gzip' })).status).toBe(200);
+    expect(Buffer.from(run.handedOver[0]!.otlp!).equals(Buffer.concat([large, sums]))).toBe(true);
   });
 
   test('answers another method with 405, other types and encodings with 415', async () => {
