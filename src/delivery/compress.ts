@@ -4,7 +4,7 @@ import type { HttpSenderOptions } from '../component.ts';
 import { snappyCompress } from './snappy.ts';
 
 /** Above this the work goes to libuv's pool: below it, getting there costs more than the work. */
-const ASYNC_FROM_BYTES = 64 * 1024;
+const ASYNC_FROM_BYTES = 2 * 1024 * 1024;
 
 export async function compress(body: Uint8Array, compression: HttpSenderOptions['compression']): Promise<Uint8Array> {
   if (compression === 'none') return body;
