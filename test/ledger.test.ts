@@ -125,3 +125,53 @@ test.each(['drop_oldest', 'drop_newest', 'block'])(
   },
   60_000,
 );
+
+test('a pipeline keeps its books over a reload, whatever it is made of then', async () => {
+  const stage = createStage();
+  const definitions = { ...stage, processors: [...stage.processors, ...processors] };
+  const exclude = (name: string) => ({ logs: { exclude: [{ bodies: ['noise *'], match: 'glob', name }] } });
+  const written = (rule: string, ...exporters: string[]) => ({
+    receivers: { pushed: {} },
+    processors: { filter: exclude(rule) },
+    exporters: { 'sink/a': {}, 'sink/b': {} },
+    pipelines: { logs: { receivers: ['pushed'], processors: ['filter'], exporters } },
+  });
+  const { agent, reload } = makeAgent(written('old', 'sink/a'), definitions);
+  await agent.start();
+  const push = (...bodies: string[]) => stage.pushed.get('pushed')!.next.logs!.consume(records(...bodies));
+  await push('noise 1', 'a', 'b');
+  await reload(written('new', 'sink/b'));
+  await push('noise 2', 'noise 3', 'c');
+  expect(discrepancies(agent)).toEqual([]);
+  const { books } = agent.figures().pipelines[0]!;
+  expect(books).toMatchObject({ accepted: 6, sent: 3, refused: 0, waiting: 0 });
+  expect([...books.filtered]).toEqual([
+    ['old', 1],
+    ['new', 2],
+  ]);
+});
+
+test('the books of two pipelines with one receiver and one exporter are each their own', async () => {
+  const stage = createStage();
+  const filter = { logs: { exclude: [{ bodies: ['noise *'], match: 'glob' }] } };
+  const { agent, figures } = makeAgent(
+    {
+      receivers: { pushed: {} },
+      processors: { filter },
+      exporters: { sink: {} },
+      pipelines: {
+        'logs/all': { receivers: ['pushed'], exporters: ['sink'] },
+        'logs/some': { receivers: ['pushed'], processors: ['filter'], exporters: ['sink'] },
+      },
+    },
+    { ...stage, processors: [...stage.processors, ...processors] },
+  );
+  await agent.start();
+  await stage.pushed.get('pushed')!.next.logs!.consume(records('noise 1', 'a', 'b'));
+  const [all, some] = agent.figures().pipelines.map(({ books }) => books);
+  expect(all).toMatchObject({ accepted: 3, sent: 3, gone: 0 });
+  expect(some).toMatchObject({ accepted: 3, sent: 2, gone: 1 });
+  expect([...some!.filtered]).toEqual([['', 1]]);
+  expect(discrepancies(agent)).toEqual([]);
+  expect(figures('sink', 'logs').accepted).toBe(5);
+});
