@@ -16,6 +16,7 @@ import type { Clock } from './clock.ts';
 import type { DeadLetters } from './dead_letters.ts';
 import { createBackoff } from './retry.ts';
 import { EXPIRED, type Block } from './store.ts';
+import { createTrouble } from './trouble.ts';
 
 export interface CourierOptions {
   readonly exporter: Pick<PushExporter, 'send' | 'split'>;
@@ -54,6 +55,7 @@ export function createCourier(options: CourierOptions): Courier {
   const { max_age } = config.queue;
   let isHurried = false;
   let isEnded = false;
+  const failing = createTrouble(`sending ${figures.signal}`, log, clock);
   const requests = new Set<() => void>();
   const naps = new Set<Nap>();
 
@@ -111,7 +113,7 @@ export function createCourier(options: CourierOptions): Courier {
         await bury(request, block, 'retry_exhausted', `Gives up a request of ${signal}: ${message}`);
         return undefined;
       }
-      log.once(`sending ${signal}`, `Sending ${signal} fails, and is tried again: ${message}`);
+      failing.has(`Sending ${signal} fails, and is tried again: ${message}`);
       if (await wait(block, wait_ms, retryAfter_ms !== undefined)) {
         account.drop('queue_full', request.count);
         return undefined;
@@ -152,7 +154,7 @@ export function createCourier(options: CourierOptions): Courier {
     }
     if (again !== undefined) return;
     figures.reason = '';
-    log.over(`sending ${block.signal}`, `Sends ${block.signal} again`);
+    failing.isOver(`Sends ${block.signal} again`);
   }
 
   /** Drops a request; what it held is kept aside where there is a place for it. */

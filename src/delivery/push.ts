@@ -18,6 +18,8 @@ import { createCourier } from './courier.ts';
 import type { DeadLetters } from './dead_letters.ts';
 import { statement } from './statement.ts';
 import { createMemoryStore, StoreError, type Block, type BlockStore, type Loss, type NewBlock } from './store.ts';
+import { createTrouble } from './trouble.ts';
+import { createWaitingRoom, PATIENCE_MS } from './waiting_room.ts';
 
 export interface PushOptions {
   readonly exporter: Pick<PushExporter, 'encode' | 'send' | 'split'>;
@@ -58,13 +60,12 @@ export interface Push extends Consumer {
 /** Of a queue in memory whose size nobody has set. */
 const MEMORY_BYTES = 32 * 1024 * 1024;
 
-/** A block that found no room, with its caller waiting (`on_full: block`). */
-interface Blocked {
-  readonly block: NewBlock;
-  readonly done: PromiseWithResolvers<void>;
-}
-
-const FULL = (signal: string): string => `The queue of ${signal} is full: the oldest requests are dropped`;
+/** What becomes of new requests when there is no room, by `on_full`. */
+const CONSEQUENCES = {
+  block: `pipelines wait, and are refused after ${PATIENCE_MS / 1000} s`,
+  drop_oldest: 'the oldest requests are dropped',
+  drop_newest: 'new requests are dropped',
+};
 
 /** A store that failed, with callers waiting, is tried again after this. */
 const STORE_AGAIN_MS = 1000;
@@ -96,13 +97,20 @@ export function createPush(options: PushOptions): Push {
   let isTaking = false;
   let onIdle: (() => void) | undefined;
   let callOffStoreAgain: (() => void) | undefined;
-  let blocked: Blocked[] = [];
+  const waitingRoom = createWaitingRoom({
+    figures,
+    clock,
+    hasRoom: ({ body }) => phase !== 'ended' && store.hasRoom(body.byteLength),
+    put,
+    onRefused: pump,
+  });
+  const trouble = createTrouble(`queueing ${signal}`, log, clock);
 
   function open(): Promise<void> | void {
     return (opening ??= store
       .open?.({
         lost,
-        onRoom: unblock,
+        onRoom: waitingRoom.admit,
         opened(recovered) {
           account.recover(recovered);
           countBytes();
@@ -160,10 +168,16 @@ export function createPush(options: PushOptions): Push {
       const why = `Cannot queue a request: its ${size} bytes are more than the queue takes (${store.largest_bytes})`;
       return dropUnqueued('too_large', block.count, why);
     }
-    if (on_full === 'block') return blocked.length === 0 && store.hasRoom(size) ? put(block) : hold(block);
+    if (on_full === 'block') return waitingRoom.isEmpty && store.hasRoom(size) ? put(block) : hold(block);
     if (on_full === 'drop_oldest') makeRoom(size);
     if (store.hasRoom(size)) return put(block);
-    return dropUnqueued('queue_full', block.count, `The queue of ${signal} is full: new requests are dropped`);
+    return dropUnqueued('queue_full', block.count, `${fullness()}: ${CONSEQUENCES.drop_newest}`);
+  }
+
+  function fullness(): string {
+    return store.isVolumeShort === true
+      ? `The volume of ${store.place} has no more left than queue.min_free`
+      : `The queue of ${signal} is full`;
   }
 
   /** Evicts from the oldest on; in vain where requests under way hold the room. */
@@ -173,7 +187,7 @@ export function createPush(options: PushOptions): Push {
       const evicted = store.evict();
       if (evicted === undefined) break;
       hasEvicted = true;
-      account.drop('queue_full', evicted.count, FULL(signal));
+      account.drop('queue_full', evicted.count, `${fullness()}: ${CONSEQUENCES.drop_oldest}`);
       courier.abandon(evicted.isOlder);
       countBytes();
     }
@@ -202,7 +216,7 @@ export function createPush(options: PushOptions): Push {
 
   function taken({ count }: NewBlock): void {
     account.accept(count);
-    log.over(`storing ${signal}`, `Queues ${signal} again`);
+    if (waitingRoom.isEmpty) trouble.isOver(`Queues ${signal} again`);
     countBytes();
     pump();
   }
@@ -213,11 +227,11 @@ export function createPush(options: PushOptions): Push {
       figures.refused += block.count;
       throw new RetryableError(`Cannot queue ${signal}: ${messageOf(error)}`, { cause: error });
     }
-    log.once(`storing ${signal}`, `${error.message}; on_full: ${on_full} decides what becomes of new ${signal}`);
+    trouble.has(`${error.message}; ${CONSEQUENCES[on_full]}`);
     if (on_full === 'block') {
       callOffStoreAgain ??= clock.after(STORE_AGAIN_MS, () => {
         callOffStoreAgain = undefined;
-        unblock();
+        waitingRoom.admit();
       });
       return hold(block);
     }
@@ -226,26 +240,8 @@ export function createPush(options: PushOptions): Push {
   }
 
   function hold(block: NewBlock): Promise<void> {
-    log.once(
-      `queue_full ${signal}`,
-      `The queue of ${signal} is full: its pipelines wait until the back end takes some`,
-    );
-    const done = Promise.withResolvers<void>();
-    blocked.push({ block, done });
-    return done.promise;
-  }
-
-  function unblock(): void {
-    const held = blocked;
-    blocked = [];
-    for (const [index, { block, done }] of held.entries()) {
-      if (phase === 'ended' || !store.hasRoom(block.body.byteLength)) {
-        blocked = [...held.slice(index), ...blocked];
-        return;
-      }
-      done.resolve(put(block));
-    }
-    if (blocked.length === 0) log.over(`queue_full ${signal}`, `The queue of ${signal} has room again`);
+    trouble.has(`${fullness()}: ${CONSEQUENCES.block}`);
+    return waitingRoom.wait(block);
   }
 
   function dropUnqueued(
@@ -278,7 +274,7 @@ export function createPush(options: PushOptions): Push {
         pump();
       });
     }
-    if (underWay === 0 && arriving === 0 && !isTaking && blocked.length === 0) onIdle?.();
+    if (underWay === 0 && arriving === 0 && !isTaking && waitingRoom.isEmpty) onIdle?.();
   }
 
   function send(block: Block): void {
@@ -288,7 +284,7 @@ export function createPush(options: PushOptions): Push {
       else store.release(block);
       underWay -= 1;
       countBytes();
-      unblock();
+      waitingRoom.admit();
       pump();
     });
   }
@@ -311,10 +307,7 @@ export function createPush(options: PushOptions): Push {
     phase = 'ended';
     courier.end();
     callOffStoreAgain?.();
-    for (const { block, done } of blocked.splice(0)) {
-      figures.refused += block.count;
-      done.reject(new RetryableError('Cannot take a batch: the exporter is stopping'));
-    }
+    waitingRoom.close();
     if (underWay > 0 || arriving > 0 || isTaking) await idle();
     if (store.isDurable) {
       deadLetters?.close();

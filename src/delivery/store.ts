@@ -13,8 +13,8 @@ export interface NewBlock extends Payload {
 /** One request that waits, or is under way. */
 export interface Block extends NewBlock, Request {}
 
-/** Why a store lost items by itself. */
-export type Loss = 'corrupt' | 'expired';
+/** Why a store lost items by itself: `queue_full` where what was under way had to make room, and came back. */
+export type Loss = 'corrupt' | 'expired' | 'queue_full';
 
 /** It cannot take a block now, though there was room by its own books. */
 export class StoreError extends Error {
@@ -62,6 +62,8 @@ export interface BlockStore {
    */
   open?(owner: StoreOwner): Promise<void>;
   hasRoom(bytes: number): boolean;
+  /** Of a durable one: whether it has no room because its volume has none to spare. */
+  readonly isVolumeShort?: boolean;
   /**
    * Appends; a promise resolves when the block is as safe as the store makes it. The caller has checked the room.
    * @throws {StoreError} it is not stored

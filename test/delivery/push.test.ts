@@ -75,6 +75,21 @@ describe('createPush', () => {
     expect(arrived).toEqual([1, 2]);
   });
 
+  test('a back end that refuses every other request is said once a minute', async () => {
+    const no = refuse(new RetryableError('no'));
+    const { push, clock, log } = setUp({ answers: [no, ok, no, ok, no, ok, no, ok] });
+    push.start();
+    for (let id = 0; id < 3; id += 1) {
+      push.consume(createBatch(id));
+      await clock.advance(2000);
+    }
+    expect(messages(log).slice(1)).toEqual(['Sending traces fails, and is tried again: no', 'Sends traces again']);
+    await clock.advance(60_000);
+    push.consume(createBatch(4));
+    await clock.advance(2000);
+    expect(messages(log)).toHaveLength(5);
+  });
+
   test('a retryable error is tried again with exponential back-off, and says so once', async () => {
     const { push, clock, figures, requests, log } = setUp({
       answers: [
@@ -312,7 +327,10 @@ describe('createPush with a full queue', () => {
   });
 
   test('block makes the caller wait, in order, until there is room', async () => {
-    const { push, clock, figures, arrived, log } = full('block');
+    const { push, clock, figures, arrived, log } = setUp({
+      answers: [hang, ok],
+      config: { timeout: 2000, queue: { max_bytes: 3, on_full: 'block' } },
+    });
     push.start();
     const done: number[] = [];
     for (let id = 1; id <= 5; id += 1) void Promise.resolve(push.consume(createBatch(id))).then(() => done.push(id));
@@ -323,7 +341,46 @@ describe('createPush with a full queue', () => {
     expect(done).toEqual([1, 2, 3, 4, 5]);
     expect(arrived).toEqual([1, 2, 3, 4, 5]);
     expect(figures.dropped.size).toBe(0);
-    expect(messages(log)).toContain('The queue of traces has room again');
+    expect(messages(log)).toContain('Queues traces again');
+  });
+
+  test('block refuses who has waited in vain, and the next ones at once until there is room', async () => {
+    const { push, clock, figures, arrived } = full('block');
+    push.start();
+    const refused: [number, number][] = [];
+    const consume = (id: number): void =>
+      void Promise.resolve(push.consume(createBatch(id))).catch(() => refused.push([id, clock.now()]));
+    for (const id of [1, 2, 3, 4]) consume(id);
+    await clock.advance(4000);
+    expect(refused).toEqual([[4, 4000]]);
+    await clock.advance(1000);
+    consume(5);
+    await clock.advance(0);
+    expect(refused.at(-1)).toEqual([5, 5000]);
+    expect(figures).toMatchObject({ accepted: 3, refused: 2, queued: 3 });
+    await clock.advance(20_000);
+    for (const id of [6, 7]) consume(id);
+    await clock.advance(1000);
+    expect(arrived).toEqual([1, 2, 3, 6, 7]);
+    expect(refused).toHaveLength(2);
+  });
+
+  test('block at the edge of a full queue says so once a minute, however often it comes and goes', async () => {
+    const { push, clock, arrived, log } = setUp({
+      answers: [() => new Promise((resolve) => void clock.after(100, resolve))],
+      config: { queue: { max_bytes: 1, on_full: 'block' } },
+    });
+    push.start();
+    for (let id = 0; id < 100; id++) {
+      void push.consume(createBatch(id));
+      await clock.advance(60);
+    }
+    await clock.advance(20_000);
+    expect(arrived).toHaveLength(100);
+    expect(messages(log).slice(1)).toEqual([
+      'The queue of traces is full: pipelines wait, and are refused after 4 s',
+      'Queues traces again',
+    ]);
   });
 
   test('a payload larger than the whole queue is dropped, even where callers wait', async () => {
