@@ -1,7 +1,13 @@
 /** Metric batches to bodies of lines, or pickled messages. */
 import type { Payload } from '../../src/component.ts';
-import { NO_RECORDED_VALUE, type DistributionPoint, type MetricBatch, type Series } from '../../src/model/batch.ts';
-import { perLayout, perSeries } from '../../src/model/layout.ts';
+import {
+  NO_RECORDED_VALUE,
+  type DistributionPoint,
+  type Metric,
+  type MetricBatch,
+  type Series,
+} from '../../src/model/batch.ts';
+import { perLayout, perSeries, type Layout } from '../../src/model/layout.ts';
 import { flatten } from '../../src/prometheus/distributions.ts';
 import { LineWriter, plainDecimal } from '../../src/text/line_writer.ts';
 import type { Format } from './formats.ts';
@@ -27,19 +33,34 @@ interface Line {
   readonly path: Uint8Array;
 }
 
+/** So many layouts show what a template does not tell apart. */
+const CHECKED_LAYOUTS = 100;
+
 export function createEncoder(options: EncoderOptions): (batch: MetricBatch) => readonly Payload[] {
   const { format, pathsOf, max_bytes, max_line_bytes, drop } = options;
   const writer = new LineWriter();
-  const lineOf = perSeries((series): Line | undefined => {
+  const makeLine = (series: Series): Line | undefined => {
     const paths = pathsOf(series);
     return paths && { paths, path: format.path(paths.own) };
-  });
-  const linesOf = perLayout((layout) => {
-    const lines = layout.map(lineOf);
-    const same = findTwice(lines);
-    if (same !== undefined) options.onSamePath(same);
+  };
+  const keptLine = perSeries(makeLine);
+  const keptLines = perLayout((layout) => layout.map(keptLine));
+  // What other agents send comes in layouts, of metrics, that are new each time: keeping their lines would only cost memory.
+  const seenLayouts = new WeakSet<Layout>();
+  const seenMetrics = new WeakSet<Metric>();
+  let checks = 0;
+
+  function linesOf(layout: Layout): readonly (Line | undefined)[] {
+    if (seenLayouts.has(layout)) return keptLines(layout);
+    seenLayouts.add(layout);
+    const lines = layout.map((series) => (seenMetrics.has(series.metric) ? keptLine(series) : makeLine(series)));
+    for (const { metric } of layout) seenMetrics.add(metric);
+    if (checks++ < CHECKED_LAYOUTS) {
+      const same = findTwice(lines);
+      if (same !== undefined) options.onSamePath(same);
+    }
     return lines;
-  });
+  }
 
   /** Writes one point; the reason where it cannot be written. */
   function writePoint(batch: MetricBatch, row: number, line: Line | undefined): Reason | undefined {

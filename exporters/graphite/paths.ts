@@ -1,5 +1,5 @@
 /** The paths of a series and of what is measured by several numbers. */
-import type { Series } from '../../src/model/batch.ts';
+import type { Metric, Series } from '../../src/model/batch.ts';
 import { valueText } from '../../src/text/value_text.ts';
 import { nodesOf, tagName, tagValue } from './characters.ts';
 import type { Template } from './template.ts';
@@ -16,8 +16,10 @@ export type PathsOf = (series: Series) => Paths | undefined;
 
 /** `prefix.name;tag=value;…`, sorted by tag as carbon has them. */
 export function createTaggedPaths(prefix: string, resourceAttributes: readonly string[]): PathsOf {
+  const names = new WeakMap<Metric, string>();
   return ({ metric, attributes, resource }) => {
-    const name = nodesOf(metric.name);
+    let name = names.get(metric);
+    if (name === undefined) names.set(metric, (name = nodesOf(metric.name)));
     if (name === '') return undefined;
     const tags = new Map<string, string>();
     const add = (key: string, text: string): void => {

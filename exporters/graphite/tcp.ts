@@ -29,9 +29,9 @@ export function createTcpPerRequest(options: TcpOptions): Transport {
   function exchange(socket: Socket, settle_ms: number, body: Uint8Array, abort: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       let hasAnswered = false;
-      let settling: NodeJS.Timeout | undefined;
+      let callOffSettling: (() => void) | undefined;
       const finish = (why?: string): void => {
-        clearTimeout(settling);
+        callOffSettling?.();
         abort.removeEventListener('abort', callOff);
         if (why === undefined) resolve();
         else reject(new RetryableError(`Cannot send to ${place}: ${why}`));
@@ -52,7 +52,7 @@ export function createTcpPerRequest(options: TcpOptions): Transport {
       socket.resume();
       socket.write(body, (error) => {
         // Of what could not be written the close tells.
-        if (error === null || error === undefined) settling = setTimeout(() => socket.end(), settle_ms);
+        if (error === null || error === undefined) callOffSettling = afterSettling(settle_ms, () => socket.end());
       });
     });
   }
@@ -86,8 +86,8 @@ export function createTcpKept(options: TcpOptions): Transport {
   const pending = new Map<Socket, Set<(why: string) => void>>();
 
   async function connected(abort: AbortSignal): Promise<Socket> {
-    // A close that has arrived meanwhile is noticed when the event loop looks for it: the first turn may end before.
-    for (let turn = 0; kept !== undefined && turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+    // A close that has arrived meanwhile is noticed when the event loop looks for it.
+    if (kept !== undefined) await new Promise<void>((resolve) => void afterTurns(resolve));
     if (kept !== undefined && isUsable(kept)) return kept;
     const { socket, settle_ms: after_ms } = await connect(options, abort);
     // Another body may have waited for a connection as well.
@@ -119,9 +119,9 @@ export function createTcpKept(options: TcpOptions): Transport {
       const socket = await connected(abort);
       const bodies = pending.get(socket);
       await new Promise<void>((resolve, reject) => {
-        let settled: NodeJS.Timeout | undefined;
+        let callOffSettling: (() => void) | undefined;
         const stopWatching = (): void => {
-          clearTimeout(settled);
+          callOffSettling?.();
           abort.removeEventListener('abort', callOff);
           bodies?.delete(fail);
         };
@@ -142,10 +142,10 @@ export function createTcpKept(options: TcpOptions): Transport {
         socket.write(body, (error) => {
           // Of what could not be written the close tells.
           if (error !== null && error !== undefined) return;
-          settled = setTimeout(() => {
+          callOffSettling = afterSettling(settle_ms, () => {
             stopWatching();
             resolve();
-          }, settle_ms);
+          });
         });
       });
     },
@@ -164,6 +164,28 @@ export function createTcpKept(options: TcpOptions): Transport {
       socket.destroy();
     },
   };
+}
+
+/** Calls back when an answer would have come, and the event loop has looked for it: a loop that was held up runs timers first. */
+function afterSettling(settle_ms: number, then: () => void): () => void {
+  let callOffTurns: (() => void) | undefined;
+  const timer = setTimeout(() => (callOffTurns = afterTurns(then)), settle_ms);
+  return () => {
+    clearTimeout(timer);
+    callOffTurns?.();
+  };
+}
+
+/** Turns of the event loop: the first may end before it has looked for what sockets have to tell, or tell of the next. */
+const TURNS = 3;
+
+function afterTurns(then: () => void, turns = TURNS): () => void {
+  let immediate: NodeJS.Immediate;
+  const turn = (left: number): void => {
+    immediate = setImmediate(() => (left > 1 ? turn(left - 1) : then()));
+  };
+  turn(turns);
+  return () => clearImmediate(immediate);
 }
 
 function isUsable(socket: Socket): boolean {

@@ -5,7 +5,7 @@ import { valueJson } from '../../src/text/value_json.ts';
 import { valueText } from '../../src/text/value_text.ts';
 import type { Dialect } from './escape.ts';
 import type { Bodies } from './items.ts';
-import { tagsText } from './tags.ts';
+import { createTagWriter, NO_TAGS } from './tags.ts';
 import { createClock } from './times.ts';
 
 export interface LogEncoderOptions {
@@ -32,15 +32,16 @@ export function createLogEncoder({ dimensions, dialect, unsigned, now }: LogEnco
   // Whatever the precision of metrics: a coarser one would make more records one.
   const clock = createClock('ns');
   const areTags = new Set(dimensions);
+  const writer = createTagWriter(dialect, false);
 
   function tagsOf({ resource, scope, attributes, traceId, spanId }: LogRecord): string {
-    const tags = new Map<string, string>();
+    const tags = new Map<string, AnyValue>();
     for (const each of [resource.attributes, scope.attributes, attributes]) {
-      for (const key of areTags) if (Object.hasOwn(each, key)) tags.set(key, valueText(each[key]));
+      for (const key of areTags) if (Object.hasOwn(each, key)) tags.set(key, each[key]!);
     }
     if (traceId !== '') tags.set('trace_id', traceId);
     if (spanId !== '') tags.set('span_id', spanId);
-    return tagsText(tags, FIELDS, dialect);
+    return writer.text(NO_TAGS, Object.fromEntries(tags), (key) => FIELDS.includes(key));
   }
 
   function attributesOf({ resource, scope, attributes }: LogRecord): Record<string, AnyValue> {

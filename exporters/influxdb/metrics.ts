@@ -1,11 +1,11 @@
 /** Metric batches to lines. */
-import { NO_RECORDED_VALUE, type Exemplar, type MetricBatch, type Series } from '../../src/model/batch.ts';
-import { perLayout, perSeries } from '../../src/model/layout.ts';
+import { NO_RECORDED_VALUE, type Exemplar, type Metric, type MetricBatch, type Series } from '../../src/model/batch.ts';
+import { perLayout, perSeries, type Layout } from '../../src/model/layout.ts';
 import type { LineWriter } from '../../src/text/line_writer.ts';
 import type { Dialect } from './escape.ts';
 import type { Bodies } from './items.ts';
 import type { Head, Schema } from './schemas.ts';
-import { tagsText, withTags } from './tags.ts';
+import { createTagWriter, NO_TAGS } from './tags.ts';
 import type { Clock } from './times.ts';
 
 /** Why points are left out: nothing in line protocol says the same. */
@@ -30,12 +30,24 @@ const SPACE = 0x20;
 const TWO_63 = 2 ** 63;
 
 export function createMetricEncoder({ schema, dialect, clock, drop }: MetricEncoderOptions) {
-  const lineOf = perSeries((series): Line | undefined => {
+  const exemplarTags = createTagWriter(dialect, false);
+  const makeLine = (series: Series): Line | undefined => {
     const head = schema.head(series);
-    if (head === undefined) return undefined;
-    return { head, prefix: Buffer.from(`${head.series} ${head.fields}${head.value}=`) };
-  });
-  const linesOf = perLayout((layout) => layout.map(lineOf));
+    return head && { head, prefix: Buffer.from(`${head.series} ${head.fields}${head.value}=`) };
+  };
+  const keptLine = perSeries(makeLine);
+  const keptLines = perLayout((layout) => layout.map(keptLine));
+  // What other agents send comes in layouts, of metrics, that are new each time: keeping their lines would only cost memory.
+  const seenLayouts = new WeakSet<Layout>();
+  const seenMetrics = new WeakSet<Metric>();
+
+  function linesOf(layout: Layout): readonly (Line | undefined)[] {
+    if (seenLayouts.has(layout)) return keptLines(layout);
+    seenLayouts.add(layout);
+    const lines = layout.map((series) => (seenMetrics.has(series.metric) ? keptLine(series) : makeLine(series)));
+    for (const { metric } of layout) seenMetrics.add(metric);
+    return lines;
+  }
 
   /** Writes every point of a batch that can be written. */
   return function encode(batch: MetricBatch, bodies: Bodies): void {
@@ -85,9 +97,9 @@ export function createMetricEncoder({ schema, dialect, clock, drop }: MetricEnco
     const isDouble = typeof value === 'number';
     // The library leaves out those that lead nowhere.
     if (traceId === '' || spanId === '' || (isDouble && !Number.isFinite(value))) return false;
-    const tags = withTags(new Map(), filteredAttributes).set('trace_id', traceId).set('span_id', spanId);
+    const attributes = { ...filteredAttributes, trace_id: traceId, span_id: spanId };
     const measurement = dialect.measurement(`${series.metric.name}_exemplar`);
-    writer.text(` ${measurement}${tagsText(tags, ['gauge'], dialect)} gauge=`);
+    writer.text(` ${measurement}${exemplarTags.text(NO_TAGS, attributes, (key) => key === 'gauge')} gauge=`);
     if (isDouble) writer.double(value);
     else {
       writer.integer(value);

@@ -9,7 +9,7 @@ import { flatten, type Distribution } from '../../src/prometheus/distributions.t
 import { plainDecimal } from '../../src/text/line_writer.ts';
 import { valueText } from '../../src/text/value_text.ts';
 import type { Dialect } from './escape.ts';
-import { createSharedTags, tagsText, withTags } from './tags.ts';
+import { createTagWriter } from './tags.ts';
 
 export type SchemaName = 'telegraf-prometheus-v1' | 'telegraf-prometheus-v2' | 'otel-v1';
 
@@ -50,7 +50,7 @@ function startField({ startTime }: Series): string {
 
 /** The Collector's default: a measurement for each metric. */
 function createMeasurementPerMetric({ dialect }: SchemaOptions): Schema {
-  const sharedTags = createSharedTags(true);
+  const tags = createTagWriter(dialect, true);
   const fieldsOf: Readonly<Record<MetricKind, readonly string[]>> = {
     gauge: [START, 'gauge'],
     sum: [START, 'gauge', 'counter'],
@@ -63,9 +63,10 @@ function createMeasurementPerMetric({ dialect }: SchemaOptions): Schema {
       const { metric } = series;
       const measurement = dialect.measurement(metric.name);
       if (measurement === '') return undefined;
-      const tags = withTags(new Map(sharedTags(series.resource, series.scope)), series.attributes);
+      const fields = fieldsOf[metric.kind];
+      const shared = tags.shared(series.resource, series.scope);
       return {
-        series: measurement + tagsText(tags, fieldsOf[metric.kind], dialect),
+        series: measurement + tags.text(shared, series.attributes, (key) => fields.includes(key)),
         fields: startField(series),
         value: isCounter(metric) ? 'counter' : 'gauge',
       };
@@ -82,17 +83,17 @@ function createMeasurementPerMetric({ dialect }: SchemaOptions): Schema {
 
 /** One measurement for all; the names of the metrics are fields. */
 function createOneMeasurement({ dialect }: SchemaOptions): Schema {
-  const sharedTags = createSharedTags(true);
+  const tags = createTagWriter(dialect, true);
   return {
     head(series) {
       const { metric } = series;
       const value = dialect.key(metric.name === 'time' ? 'time_' : metric.name);
       if (value === '') return undefined;
-      const tags = withTags(new Map(sharedTags(series.resource, series.scope)), series.attributes);
+      const shared = tags.shared(series.resource, series.scope);
       const own = metric.kind === 'summary' ? 'quantile' : metric.kind.endsWith('histogram') ? 'le' : undefined;
-      const fields = [START, metric.name, ...(own === undefined ? [] : [own])];
+      const isField = (key: string): boolean => key === START || key === metric.name || key === own;
       return {
-        series: `prometheus${tagsText(tags, fields, dialect)}`,
+        series: `prometheus${tags.text(shared, series.attributes, isField)}`,
         fields: startField(series),
         value,
       };
@@ -113,12 +114,12 @@ function createOneMeasurement({ dialect }: SchemaOptions): Schema {
 
 /** Kind, unit, temporality and type are in the names. */
 function createOtelSchema({ dialect, unsigned }: SchemaOptions): Schema {
-  const sharedTags = createSharedTags(false);
+  const tags = createTagWriter(dialect, false);
   return {
     head(series) {
       const { metric, scope } = series;
       if (metric.name === '') return undefined;
-      const tags = withTags(new Map(sharedTags(series.resource, scope)), series.attributes);
+      const shared = tags.shared(series.resource, scope);
       const scopeFields = new Map<string, AnyValue>(Object.entries(scope.attributes));
       // The library has these keys for name and version of the scope.
       if (scope.name !== '') scopeFields.set('telemetry.sdk.name', scope.name);
@@ -132,7 +133,9 @@ function createOtelSchema({ dialect, unsigned }: SchemaOptions): Schema {
       }
       const name = `${metric.name}_${metric.unit}_${metric.kind.replace('_', '')}`;
       return {
-        series: dialect.measurement(name) + tagsText(tags, [...own, ...scopeFields.keys()], dialect),
+        series:
+          dialect.measurement(name) +
+          tags.text(shared, series.attributes, (key) => own.includes(key) || scopeFields.has(key)),
         fields,
         value,
       };

@@ -7,6 +7,7 @@ const MAX_KEPT_SIZE = 8 * 1024 * 1024;
 const MAX_NUMBER_LENGTH = 25;
 
 const MINUS = 0x2d;
+const POINT = 0x2e;
 const ZERO = 0x30;
 
 /** What is written lies in `bytes` from 0 to `position`; both change as the buffer grows. */
@@ -42,7 +43,7 @@ export class LineWriter {
   double(value: number): void {
     this.reserve(MAX_NUMBER_LENGTH);
     if (Number.isSafeInteger(value) && (value !== 0 || !Object.is(value, -0))) this.#safeInteger(value);
-    else this.#ascii(Object.is(value, -0) ? '-0' : String(value));
+    else if (!this.#millionths(value)) this.#ascii(Object.is(value, -0) ? '-0' : String(value));
   }
 
   /** All digits of an integer, also of one that a double holds beyond 2^53. */
@@ -72,6 +73,28 @@ export class LineWriter {
       this.#digits(billions, digitsIn(billions));
       this.#digits(rest - billions * 1e9, 9);
     } else this.#digits(rest, digitsIn(rest));
+  }
+
+  /**
+   * Fractions of up to six decimals below 10^9, as ratios and seconds are, without a string: a decimal of at most 15
+   * digits that rounds to a double is that double's only shortest one. Returns false where it is none of these; the
+   * smallest ones are written with an exponent.
+   */
+  #millionths(value: number): boolean {
+    const magnitude = Math.abs(value);
+    if (!(magnitude < 1e9 && magnitude >= 1e-6)) return false;
+    const millionths = Math.round(magnitude * 1e6);
+    if (millionths / 1e6 !== magnitude) return false;
+    const { bytes } = this;
+    if (value < 0) bytes[this.position++] = MINUS;
+    const whole = Math.floor(magnitude);
+    this.#digits(whole, digitsIn(whole));
+    let rest = millionths - whole * 1e6;
+    let length = 6;
+    for (; rest % 10 === 0; rest /= 10) length--;
+    bytes[this.position++] = POINT;
+    this.#digits(rest, length);
+    return true;
   }
 
   #digits(value: number, length: number): void {

@@ -207,7 +207,7 @@ describe('influxdb metrics', () => {
   test('a tag that would have the name of a field, or of what InfluxDB keeps for itself, gets another', async () => {
     const attributes = { gauge: 'g', gauge_: 'h', time: 't', _field: 'f', le: 'l' };
     expect(await wire(metricBatch([series(gauge(), attributes)], [1]))).toEqual([
-      'temp,_field_=f,gauge_=h,gauge__=g,host.name=test,le=l,otel.library.name=test,time_=t gauge=1 1000000000',
+      'temp,_field_=f,gauge__=g,gauge_=h,host.name=test,le=l,otel.library.name=test,time_=t gauge=1 1000000000',
     ]);
   });
 
@@ -355,7 +355,7 @@ describe('influxdb metrics', () => {
       schema: 'otel-v1',
     });
     expect(line).toBe(
-      's_{packet}_sum,host.name=test,host_=tag int=1i,big=1152921504606846976i,whole=2,half=0.5,flag=true,list="[1]",host="x",telemetry.sdk.name="a \\"b\\"\\\\nc",telemetry.sdk.version="1",value_cumulative_nonmonotonic_double=1 1000000000',
+      's_{packet}_sum,host_=tag,host.name=test int=1i,big=1152921504606846976i,whole=2,half=0.5,flag=true,list="[1]",host="x",telemetry.sdk.name="a \\"b\\"\\\\nc",telemetry.sdk.version="1",value_cumulative_nonmonotonic_double=1 1000000000',
     );
   });
 });

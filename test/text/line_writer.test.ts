@@ -10,11 +10,20 @@ const written = (write: (writer: LineWriter) => void): string => {
 
 test('LineWriter.double writes what reads back as the same double', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.maxSafeInteger()), (value) => {
-      const text = written((writer) => writer.double(value));
-      expect(Object.is(Number(text), value)).toBe(true);
-      expect(text).toBe(Object.is(value, -0) ? '-0' : String(value));
-    }),
+    fc.property(
+      fc.oneof(
+        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        fc.maxSafeInteger(),
+        fc.integer().map((millionths) => millionths / 1e6),
+        fc.maxSafeInteger().map((millionths) => millionths / 1e6),
+        fc.integer().map((hundredths) => hundredths / 100),
+      ),
+      (value) => {
+        const text = written((writer) => writer.double(value));
+        expect(Object.is(Number(text), value)).toBe(true);
+        expect(text).toBe(Object.is(value, -0) ? '-0' : String(value));
+      },
+    ),
   );
 });
 
