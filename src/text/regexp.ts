@@ -13,6 +13,12 @@ export interface LinearRegExp {
   matches(text: string): boolean;
   /** The leftmost match, with its groups. Slower than `matches`: ask that first where most texts do not match. */
   find(text: string): Match | undefined;
+  /**
+   * All matches that do not overlap, from left to right. The search for one match may read far beyond it, so that many
+   * would take time quadratic in the text: after so many steps it is given up, and `end` is how far the matches are
+   * all known.
+   */
+  findAll(text: string): { readonly matches: readonly Match[]; readonly end: number };
   /** Number of capture groups. */
   readonly groupCount: number;
   /** Number of each named group. */
@@ -37,28 +43,53 @@ export function compileRegExp(source: string): LinearRegExp {
 /** Like {@link compileRegExp}, of an expression that is parsed already. */
 export function compileSyntax(syntax: Syntax): LinearRegExp {
   const program = compileProgram(syntax);
+  const search = createSearch(program);
   return {
     matches: createDfa(program),
-    find: (text) => findMatch(program, text),
+    find: (text) => search(text, 0, { steps: Infinity }),
+    findAll: (text) => findAll(search, text),
     groupCount: syntax.groupCount,
     groupNames: new Map(Array.from(syntax.groupNames, ([index, name]) => [name, index])),
   };
 }
 
+/** Characters that the searches for all matches of a text may read, for each character of the text. */
+const STEPS_PER_CHARACTER = 16;
+
+function findAll(search: Search, text: string): { matches: Match[]; end: number } {
+  const matches: Match[] = [];
+  const budget = { steps: 1024 + text.length * STEPS_PER_CHARACTER };
+  let position = 0;
+  while (position <= text.length) {
+    const match = search(text, position, budget);
+    if (budget.steps < 0) return { matches, end: position };
+    if (match === undefined) break;
+    matches.push(match);
+    // After an empty match the search goes on behind the next character, or it would find it again.
+    position = match.end > match.start ? match.end : match.end + ((text.codePointAt(match.end) ?? 0) > 0xffff ? 2 : 1);
+  }
+  return { matches, end: text.length };
+}
+
+/** Takes the steps that it made from the budget; a search that used it up has found nothing. */
+type Search = (text: string, from: number, budget: { steps: number }) => Match | undefined;
+
 /**
  * Runs all alternatives side by side, in order of preference, each with its own captures (Pike's virtual machine).
  * Prefers as Perl and RE2 do: leftmost, then the first alternative, then the greedy one.
  */
-function findMatch({ instructions, slotCount, isAnchored }: Program, text: string): Match | undefined {
-  let current: Thread[] = [];
-  let upcoming: Thread[] = [];
+function createSearch({ instructions, slotCount, isAnchored }: Program): Search {
+  const startsWith = firstCharacters(instructions);
   const seen = new Uint32Array(instructions.length);
   let round = 0;
-  let found: Int32Array | undefined;
-  let previous: Kind = 'start';
 
-  function addThread(start: number, startSlots: Int32Array, position: number, following: Kind, into: Thread[]): void {
-    const stack: Thread[] = [{ at: start, slots: startSlots }];
+  function addThread(
+    start: Thread,
+    position: number,
+    { previous, following }: { previous: Kind; following: Kind },
+    into: Thread[],
+  ): void {
+    const stack: Thread[] = [start];
     for (let thread = stack.pop(); thread !== undefined; thread = stack.pop()) {
       const { at, slots } = thread;
       if (seen[at] === round) continue;
@@ -86,35 +117,93 @@ function findMatch({ instructions, slotCount, isAnchored }: Program, text: strin
     }
   }
 
-  for (let position = 0; ;) {
-    const code = text.codePointAt(position);
-    const following: Kind = code === undefined ? 'end' : kindOf(code);
-    // The threads of this position were added before `following` was known: they are resolved now, in order.
-    round++;
-    const threads: Thread[] = [];
-    for (const { at, slots } of current) addThread(at, slots, position, following, threads);
-    if (found === undefined && (position === 0 || !isAnchored)) {
-      addThread(0, new Int32Array(slotCount).fill(-1), position, following, threads);
+  return (text, from, budget) => {
+    let current: Thread[] = [];
+    let found: Int32Array | undefined;
+    let position = from;
+    // Where no match can begin nothing need be done.
+    const skip = (): void => {
+      while (position < text.length && !startsWith(text.charCodeAt(position))) position++;
+    };
+    skip();
+    let previous = kindBefore(text, position);
+    for (;;) {
+      if (--budget.steps < 0) return undefined;
+      // The array holds 32 bits: numbers of rounds must not come again by going round.
+      if (round === 0xffff_ffff) {
+        seen.fill(0);
+        round = 0;
+      }
+      round++;
+      const code = text.codePointAt(position);
+      const following: Kind = code === undefined ? 'end' : kindOf(code);
+      const beside = { previous, following };
+      // The threads of this position were added before `following` was known: they are resolved now, in order.
+      const threads: Thread[] = [];
+      for (const thread of current) addThread(thread, position, beside, threads);
+      if (found === undefined && (position === 0 || !isAnchored)) {
+        addThread({ at: 0, slots: new Int32Array(slotCount).fill(-1) }, position, beside, threads);
+      }
+      if (threads.length === 0 && (found !== undefined || isAnchored)) break;
+      const upcoming: Thread[] = [];
+      for (const { at, slots } of threads) {
+        const instruction = instructions[at]!;
+        if (instruction.op === 'match') {
+          // What comes after in the order of preference is cut off.
+          found = slots;
+          break;
+        }
+        if (instruction.op === 'class' && code !== undefined && contains(instruction.ranges, code)) {
+          upcoming.push({ at: instruction.next, slots });
+        }
+      }
+      if (code === undefined) break;
+      current = upcoming;
+      previous = following;
+      position += code > 0xffff ? 2 : 1;
+      if (upcoming.length === 0 && found === undefined) {
+        const reached = position;
+        skip();
+        if (position > reached) previous = kindBefore(text, position);
+      }
     }
-    if (threads.length === 0 && (found !== undefined || isAnchored)) break;
-    upcoming = [];
-    for (const { at, slots } of threads) {
-      const instruction = instructions[at]!;
-      if (instruction.op === 'match') {
-        // What comes after in the order of preference is cut off.
-        found = slots;
+    return found === undefined ? undefined : toMatch(found, text);
+  };
+}
+
+function kindBefore(text: string, position: number): Kind {
+  if (position === 0) return 'start';
+  // The second half of a surrogate pair is of the kind of the pair.
+  return kindOf(text.charCodeAt(position - 1));
+}
+
+/** Says of a UTF-16 unit whether a match may begin with it; yes to all where a match may be empty. */
+function firstCharacters(instructions: Program['instructions']): (unit: number) => boolean {
+  const ascii = new Uint8Array(128);
+  let isBeyond = false;
+  const seen = new Set<number>();
+  const stack = [0];
+  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+    if (seen.has(at)) continue;
+    seen.add(at);
+    const instruction = instructions[at]!;
+    switch (instruction.op) {
+      case 'match':
+        return () => true;
+      case 'split':
+        stack.push(instruction.first, instruction.second);
         break;
-      }
-      if (instruction.op === 'class' && code !== undefined && contains(instruction.ranges, code)) {
-        upcoming.push({ at: instruction.next, slots });
-      }
+      case 'class':
+        for (const [low, high] of instruction.ranges) {
+          if (high > 127) isBeyond = true;
+          for (let code = low; code <= Math.min(high, 127); code++) ascii[code] = 1;
+        }
+        break;
+      default:
+        stack.push(instruction.next);
     }
-    if (code === undefined) break;
-    current = upcoming;
-    previous = following;
-    position += code > 0xffff ? 2 : 1;
   }
-  return found === undefined ? undefined : toMatch(found, text);
+  return (unit) => (unit < 128 ? ascii[unit] === 1 : isBeyond);
 }
 
 interface Thread {

@@ -164,6 +164,50 @@ describe('compileRegExp', () => {
     );
   });
 
+  test('finds all matches that JavaScript finds', () => {
+    fc.assert(
+      fc.property(
+        fc
+          .tuple(fc.constantFrom('', '', '^', '\\b', '\\B'), simple, fc.constantFrom('', '', '$', '\\b'))
+          .map((parts) => parts.join('')),
+        fc.array(text, { minLength: 1, maxLength: 6 }),
+        fc.constantFrom('', 'm'),
+        (source, texts, flags) => {
+          const ours = compileRegExp(flags === 'm' ? `(?m)${source}` : source);
+          const sticky = new RegExp(source, `uy${flags}`);
+          for (const whole of texts) {
+            const each = source.includes('\\B') ? whole.replaceAll('😀', 'é') : whole;
+            const theirs: [number, string][] = [];
+            for (let at = 0; at <= each.length;) {
+              sticky.lastIndex = at;
+              const found = sticky.exec(each);
+              if (found !== null) theirs.push([at, found[0]]);
+              at += found?.[0].length || Math.max(String.fromCodePoint(each.codePointAt(at) ?? 0).length, 1);
+            }
+            const { matches, end } = ours.findAll(each);
+            expect([source, each, matches.map(({ start, groups }) => [start, groups[0]])]).toEqual([
+              source,
+              each,
+              theirs,
+            ]);
+            expect(end).toBe(each.length);
+          }
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('gives up finding all matches where each takes the whole rest of the text, and says how far it came', () => {
+    const ours = compileRegExp('a(.*b)?');
+    const long = `${'a'.repeat(20_000)}c`;
+    const { matches, end } = ours.findAll(long);
+    expect(end).toBeGreaterThan(0);
+    expect(end).toBeLessThan(100);
+    expect(matches).toHaveLength(end);
+    expect(ours.findAll('a'.repeat(30))).toMatchObject({ end: 30 });
+  });
+
   test.each([
     '(a+)+$',
     '^(a|a)*$',
