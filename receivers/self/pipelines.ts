@@ -36,7 +36,8 @@ export const pipelineMetrics = {
     name: 'sonde.pipeline.waiting',
     instrument: 'updowncounter',
     unit: '{item}',
-    about: 'Items that it was handed and has neither accepted nor refused: they wait in a batch, or for a full queue.',
+    about:
+      'Items that it was handed and has neither accepted nor refused yet: they wait in a batch or a window, or for a full queue.',
     attributes: PIPELINE,
     since: 'agent',
     source: 'sonde',

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { decodeBody, indentJson } from '../../src/cli/queue_body.ts';
 import { ageText, bytesText } from '../../src/cli/queue_units.ts';
 import { createDeadLetters } from '../../src/delivery/dead_letters.ts';
+import { createFolderLock } from '../../src/delivery/disk/lock.ts';
 import { createRecordedLog } from '../support/recorded_log.ts';
 import { createQueueRoot, openStore, otlpLogs, type QueueRoot } from './queue_folder.ts';
 
@@ -290,6 +291,22 @@ test('queue replay hands a letter to the agent that runs, or to the next one', a
   expect(taken.count).toBe(1);
   await vi.waitFor(() => expect(readdirSync(join(folder, 'replay'))).toEqual([]));
   letters.close();
+});
+
+test('queue replay is heard by an agent that runs', async () => {
+  const root = await populate();
+  const folder = root.folder('otlp', 'logs');
+  const letters = createDeadLetters(folder, 2 ** 20, createRecordedLog());
+  const lock = createFolderLock(folder);
+  await lock.acquire();
+  const taken: number[] = [];
+  letters.onReplay(({ count }) => void taken.push(count));
+  await vi.waitFor(() => expect(existsSync(join(folder, 'replay'))).toBe(true));
+  const { printed } = await root.sonde('replay 179534874 --directory @');
+  expect(printed).toBe('Replays 1 letter with 1 item: the running agent takes them now.\n');
+  await vi.waitFor(() => expect(taken).toEqual([1]));
+  letters.close();
+  lock.release();
 });
 
 test('queue replay moves nothing that nobody would send, and says so', async () => {
