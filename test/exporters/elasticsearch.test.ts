@@ -238,7 +238,7 @@ describe.each(['otel', 'ecs'] as const)('elasticsearch in mapping %s', (mapping)
         expect(strict.documents).toHaveLength(1);
         await exporter.stop?.();
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 });

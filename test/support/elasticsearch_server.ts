@@ -167,7 +167,7 @@ export async function startElasticsearch(options: Options = {}): Promise<Elastic
     const isOtel = stream?.[2]?.endsWith('.otel') ?? false;
     flatten(source, '', fields, isOtel ? OTEL_OBJECTS : []);
     for (const [field, type] of fields) {
-      const template = dynamicTemplates[field];
+      const template = Object.hasOwn(dynamicTemplates, field) ? dynamicTemplates[field] : undefined;
       if (template !== undefined && !TEMPLATES.has(template))
         throw illegal(`Can't find dynamic template for dynamic template name [${template}] of field [${field}]`);
       const mapped = mappings.get(`${index} ${field}`);
