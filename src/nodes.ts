@@ -200,7 +200,8 @@ export function createProcessor(
   const log = services.log.forComponent(`${pipeline.name}/${id}`);
   const figures = createFigures({ id, kind: 'processor', signal: pipeline.signal, pipeline: pipeline.name });
   const outlet = new Outlet();
-  const next = counting(outlet, figures);
+  const advance = definition.isBatching ? { count: 0 } : undefined;
+  const next = counting(outlet, figures, advance);
   const drop = (reason: string, count: number): void => {
     add(figures.dropped, reason, count);
     leave(pipeline.books, reason, count);
@@ -240,7 +241,7 @@ export function createProcessor(
     log,
     startupError: (config as { startup_error: NodeBase['startupError'] }).startup_error,
     instance,
-    entry: counted(guarded, figures, () => held),
+    entry: counted(guarded, figures, () => held, advance),
     outlet,
     isStateful: definition.isStateful,
     isBatching: definition.isBatching,

@@ -14,17 +14,28 @@ export class Outlet implements Consumer {
 /**
  * Counts what passes into `consumer`: accepted, or refused if it throws. What the consumer drops or holds of a batch counts
  * as accepted at once, whatever becomes of the rest, so that accepted = sent + dropped + queued holds for processors at any
- * time. `held` is how many items it has held, ever.
+ * time. `held` is how many items it has held, ever; `advance` is what {@link counting} counted ahead.
  */
-export function counted(consumer: Consumer, figures: ComponentFigures, held: () => number = () => 0): Consumer {
+export function counted(
+  consumer: Consumer,
+  figures: ComponentFigures,
+  held: () => number = () => 0,
+  advance: Advance = { count: 0 },
+): Consumer {
   const settled = (): number => sum(figures.dropped) + held();
   return {
     consume(batch) {
       const settledBefore = settled();
       let left = batch.count;
-      const accept = (): void => void (figures.accepted += left);
+      /** What was handed on already is accepted already. */
+      const settle = (outcome: 'accepted' | 'refused'): void => {
+        const ahead = Math.min(advance.count, left);
+        advance.count -= ahead;
+        figures[outcome] += left - ahead;
+      };
+      const accept = (): void => settle('accepted');
       const refuse = (error: unknown): never => {
-        figures.refused += left;
+        settle('refused');
         throw error;
       };
       const countSettled = (): void => {
@@ -52,11 +63,28 @@ function sum(counts: ReadonlyMap<string, number>): number {
   return total;
 }
 
-/** Counts what a component hands on and what follows takes. */
-export function counting(outlet: Consumer, figures: Pick<ComponentFigures, 'sent'>): Consumer {
+/** Items that a batching processor handed on in parts of which the whole is not settled yet. */
+export interface Advance {
+  count: number;
+}
+
+/**
+ * Counts what a component hands on and what follows takes. With `advance` it counts it as accepted at once: of a batch
+ * that is handed on in parts, one part may have to wait, or be refused, when others are gone.
+ */
+export function counting(
+  outlet: Consumer,
+  figures: Pick<ComponentFigures, 'sent' | 'accepted'>,
+  advance?: Advance,
+): Consumer {
   return {
     consume(batch) {
-      const count = (): void => void (figures.sent += batch.count);
+      const count = (): void => {
+        figures.sent += batch.count;
+        if (advance === undefined) return;
+        figures.accepted += batch.count;
+        advance.count += batch.count;
+      };
       const pending = outlet.consume(batch);
       return pending === undefined ? count() : pending.then(count);
     },

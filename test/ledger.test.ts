@@ -46,7 +46,7 @@ test.each(['drop_oldest', 'drop_newest', 'block'])(
     let noise = 0;
     const actions = fc.array(action, { minLength: 20, maxLength: 60 });
     await fc.assert(
-      fc.asyncProperty(actions, fc.boolean(), async (steps, isBatched) => {
+      fc.asyncProperty(actions, fc.boolean(), fc.boolean(), async (steps, isBatched, isSplit) => {
         const stage = createStage();
         let answer: (typeof ANSWERS)[number] = 'ok';
         stage.behaviour['sink'] = {
@@ -67,13 +67,17 @@ test.each(['drop_oldest', 'drop_newest', 'block'])(
             processors: {
               filter: { logs: { exclude: [{ bodies: ['filtered *'], match: 'glob', name: 'noise' }] } },
               attributes: { actions: [{ key: 'a', action: 'insert', value: 1 }] },
-              batch: { timeout: isBatched ? '1ms' : '0' },
+              // In parts of which a full queue takes some, and others not, or not yet.
+              batch: {
+                timeout: isBatched ? '1ms' : '0',
+                ...(isSplit && { send_batch_size: 2, send_batch_max_size: 2 }),
+              },
             },
             exporters: {
               sink: {
                 timeout: '5ms',
                 retry: { initial: '1ms', max: '2ms', max_elapsed: '8ms' },
-                queue: { max_bytes: 300, on_full, concurrency: 2 },
+                queue: { max_bytes: isSplit ? 60 : 300, on_full, concurrency: 2 },
               },
               window: {},
             },
