@@ -29,7 +29,10 @@ export function processTerminal(): Terminal {
     isInteractiveError: stderr.isTTY,
     hasErrorColor: hasColor(stderr),
     columns: stdout.isTTY ? stdout.columns : undefined,
-    ask: process.stdin.isTTY && stderr.isTTY ? ask : undefined,
+    get ask() {
+      // Only here: to look at standard input loads what reads it.
+      return process.stdin.isTTY && stderr.isTTY ? ask : undefined;
+    },
   };
 }
 
