@@ -95,6 +95,8 @@ export function createPush(options: PushOptions): Push {
   /** Blocks that the store is still writing. */
   let arriving = 0;
   let isTaking = false;
+  /** There may be more to take than there was when the taking under way began. */
+  let isTakingAgain = false;
   let onIdle: (() => void) | undefined;
   let callOffStoreAgain: (() => void) | undefined;
   const waitingRoom = createWaitingRoom({
@@ -259,6 +261,7 @@ export function createPush(options: PushOptions): Push {
   }
 
   function pump(): void {
+    isTakingAgain = isTaking;
     while (!isTaking && underWay < concurrency && (phase === 'running' || phase === 'draining')) {
       // What has to be read from the disk is for the next start, if this is the end.
       const next = store.take(phase === 'draining');
@@ -271,9 +274,15 @@ export function createPush(options: PushOptions): Push {
       void next.then((block) => {
         isTaking = false;
         if (block !== undefined) send(block);
-        pump();
+        // A store that has nothing is not asked for ever.
+        if (block !== undefined || isTakingAgain) pump();
+        else tellIdle();
       });
     }
+    tellIdle();
+  }
+
+  function tellIdle(): void {
     if (underWay === 0 && arriving === 0 && !isTaking && waitingRoom.isEmpty) onIdle?.();
   }
 

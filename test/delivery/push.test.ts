@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Payload, SendResult } from '../../src/component.ts';
 import { createPush } from '../../src/delivery/push.ts';
+import { createMemoryStore, type BlockStore, type NewBlock } from '../../src/delivery/store.ts';
 import { PermanentError, RetryableError, TooLargeError } from '../../src/errors.ts';
 import type { Batch } from '../../src/model/batch.ts';
 import { createRecordedLog } from '../support/recorded_log.ts';
@@ -21,10 +22,12 @@ const hang: Answer = () => new Promise(() => {});
 function setUp({
   answers = [ok],
   config,
+  store,
   encode = (batch: Batch): readonly Payload[] => [{ body: (batch as { otlp: Uint8Array }).otlp, count: batch.count }],
 }: {
   answers?: Answer[];
   config?: Parameters<typeof createPushConfig>[0];
+  store?: BlockStore;
   encode?: (batch: Batch) => readonly Payload[];
 } = {}) {
   const clock = createSimulatedClock();
@@ -47,7 +50,15 @@ function setUp({
       return [body.subarray(0, middle), body.subarray(middle)].map((part) => ({ body: part, count: part.length }));
     },
   };
-  const push = createPush({ exporter, config: createPushConfig(config), figures, log, clock, random: () => 0 });
+  const push = createPush({
+    exporter,
+    config: createPushConfig(config),
+    figures,
+    log,
+    clock,
+    random: () => 0,
+    ...(store !== undefined && { store }),
+  });
   return { push, clock, figures, log, requests, arrived, exporter };
 }
 
@@ -157,7 +168,7 @@ describe('createPush', () => {
     push.consume(createBatch(1));
     push.consume(createBatch(2));
     await settled();
-    expect(arrived).toEqual([2]);
+    expect(arrived).toEqual([1, 2]);
     expect([...figures.dropped]).toEqual([['rejected', 1]]);
     expect(log.lines.at(-1)).toMatchObject({ level: 'warn', message: 'Cannot send: 400', fields: { items: 1 } });
   });
@@ -302,6 +313,31 @@ describe('createPush', () => {
     await settled();
     expect(requests).toHaveLength(3);
   });
+});
+
+test('createPush asks a store that has nothing no more until something is put', async () => {
+  let asked = 0;
+  let waiting: NewBlock | undefined;
+  const store: BlockStore = {
+    ...createMemoryStore(1000, 0, Date.now, () => {}),
+    put: (block) => void (waiting = block),
+    async take() {
+      asked += 1;
+      const block = waiting;
+      waiting = undefined;
+      return block === undefined ? undefined : { ...block, id: 'a' };
+    },
+  };
+  const { push, arrived } = setUp({ store });
+  push.start();
+  await settled();
+  expect(asked).toBe(1);
+  push.consume(createBatch(1));
+  // While it is asked another one comes.
+  push.consume(createBatch(2));
+  await settled();
+  expect(arrived).toEqual([1, 2]);
+  expect(asked).toBeLessThanOrEqual(4);
 });
 
 describe('createPush with a full queue', () => {

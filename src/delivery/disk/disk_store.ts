@@ -232,7 +232,8 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     }
     if (!writer!.isActive(segment)) {
       lose({ from: place.position, to: segment.end }, segment);
-      place = { segment: undefined, at: 0, position: later(place.position, segment.end) };
+      // What was numbered behind it is settled, and its segment removed.
+      place = { segment: undefined, at: 0, position: end };
     }
     return false;
   }
