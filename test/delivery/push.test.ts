@@ -168,7 +168,7 @@ describe('createPush', () => {
     push.consume(createBatch(1));
     push.consume(createBatch(2));
     await settled();
-    expect(arrived).toEqual([1, 2]);
+    expect(arrived).toEqual([2]);
     expect([...figures.dropped]).toEqual([['rejected', 1]]);
     expect(log.lines.at(-1)).toMatchObject({ level: 'warn', message: 'Cannot send: 400', fields: { items: 1 } });
   });
