@@ -4,7 +4,8 @@
  * next one, and not taken again when it comes again meanwhile.
  */
 import type { JsMsg } from '@nats-io/jetstream';
-import { sleep, type NatsClient } from '../../src/nats/client.ts';
+import type { NatsClient } from '../../src/nats/client.ts';
+import { sleep } from '../../src/sleep.ts';
 
 export interface Hold {
   /** Where answers go; another one each time that the message comes. */

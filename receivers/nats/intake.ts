@@ -4,7 +4,7 @@ import { messageOf, PermanentError, RetryableError } from '../../src/errors.ts';
 import type { Signal } from '../../src/model/batch.ts';
 import { lazyBatch } from '../../src/model/otlp/lazy_batch.ts';
 import { countItems } from '../../src/model/otlp/requests.ts';
-import { sleep } from '../../src/nats/client.ts';
+import { sleep } from '../../src/sleep.ts';
 import { readBody } from './body.ts';
 import type { Hold, Holds, Message } from './holds.ts';
 

@@ -6,6 +6,7 @@ import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-n
 import { createClientCertificates } from '../client_certificates.ts';
 import type { ComponentLog } from '../component.ts';
 import { messageOf, RetryableError } from '../errors.ts';
+import { sleep } from '../sleep.ts';
 import { checkAuthentication, createAuthenticator } from './authentication.ts';
 import type { NatsClientConfig } from './options.ts';
 
@@ -56,8 +57,7 @@ const FLUSH_TIMEOUT_MS = 1000;
 export function createNatsClient({ config, name, log, prepare }: NatsClientOptions): NatsClient {
   checkAuthentication(config.auth);
   const stopping = new AbortController();
-  /** Replaced when it is lost. */
-  let next = Promise.withResolvers<NatsConnection>();
+  const waiting = new Set<(connection: NatsConnection) => void>();
   let current: NatsConnection | undefined;
   let reason = NOT_YET;
   let running: Promise<void> | undefined;
@@ -117,12 +117,11 @@ export function createNatsClient({ config, name, log, prepare }: NatsClientOptio
       const words = `Connected to ${connection.getServer()}`;
       if (reason === NOT_YET) log.info(words);
       else log.over('connection', words);
-      next.resolve(connection);
+      for (const resolve of waiting) resolve(connection);
       const error = await closed;
       reason = `The connection to ${connection.getServer()} was lost${error ? `: ${messageOf(error)}` : ''}`;
       if (!stopping.signal.aborted) log.once('connection', `${reason}; connects again`);
     } finally {
-      if (current !== undefined) next = Promise.withResolvers<NatsConnection>();
       current = undefined;
       await connection.close();
     }
@@ -137,14 +136,17 @@ export function createNatsClient({ config, name, log, prepare }: NatsClientOptio
   }
 
   async function connection(abort: AbortSignal): Promise<NatsConnection> {
-    const isAborted = Promise.withResolvers<never>();
-    const give = (): void => isAborted.reject(new RetryableError(reason));
-    if (abort.aborted) give();
-    else abort.addEventListener('abort', give, { once: true });
+    if (current !== undefined) return current;
+    const { promise, resolve, reject } = Promise.withResolvers<NatsConnection>();
+    const giveUp = (): void => reject(new RetryableError(reason));
+    if (abort.aborted) giveUp();
+    abort.addEventListener('abort', giveUp);
+    waiting.add(resolve);
     try {
-      return await Promise.race([next.promise, isAborted.promise]);
+      return await promise;
     } finally {
-      abort.removeEventListener('abort', give);
+      waiting.delete(resolve);
+      abort.removeEventListener('abort', giveUp);
     }
   }
 
@@ -208,16 +210,4 @@ function shuffled<T>(list: readonly T[]): readonly T[] {
     .map((each) => [Math.random(), each] as const)
     .toSorted(([a], [b]) => a - b)
     .map(([, each]) => each);
-}
-
-/** Resolves after a time, or when `abort` comes. */
-export async function sleep(time_ms: number, abort?: AbortSignal): Promise<void> {
-  if (abort?.aborted === true) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const wake = (): void => resolve();
-  const timer = setTimeout(wake, time_ms);
-  abort?.addEventListener('abort', wake);
-  await promise;
-  clearTimeout(timer);
-  abort?.removeEventListener('abort', wake);
 }
