@@ -4,6 +4,7 @@ import elasticsearch from './elasticsearch.ts';
 import file from './file.ts';
 import graphite from './graphite.ts';
 import influxdb from './influxdb.ts';
+import kafka from './kafka.ts';
 import loki from './loki.ts';
 import nats from './nats.ts';
 import otlp from './otlp.ts';
@@ -18,6 +19,7 @@ export const exporters: readonly AnyExporterDefinition[] = [
   file,
   graphite,
   influxdb,
+  kafka,
   loki,
   nats,
   otlp,

@@ -2,6 +2,7 @@ import type { AnyReceiverDefinition } from '../src/component.ts';
 import cpu from './cpu/index.ts';
 import disk from './disk.ts';
 import filesystem from './filesystem/index.ts';
+import kafka from './kafka.ts';
 import load from './load.ts';
 import memory from './memory.ts';
 import nats from './nats.ts';
@@ -17,6 +18,7 @@ export const receivers: readonly AnyReceiverDefinition[] = [
   cpu,
   disk,
   filesystem,
+  kafka,
   load,
   memory,
   nats,

@@ -47,6 +47,10 @@ const options: BuildOptions = {
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'eof',
+  // One that has its WebAssembly in it: the other reads a file beside it, which is not there.
+  alias: { '@platformatic/wasm-utils': '@platformatic/wasm-utils/bundled' },
+  // Its `paths` are for declarations only.
+  tsconfigRaw: {},
   // Libraries call createRequire(import.meta.url), and the agent looks for configs/ beside itself.
   define: { 'import.meta.url': '__bundleUrl', 'import.meta.dirname': '__dirname' },
   banner: { js: 'const __bundleUrl=require("node:url").pathToFileURL(__filename).href;' },
