@@ -1,9 +1,9 @@
 /** Goes through all processes and counts them. */
 import type { Systeminformation } from 'systeminformation';
 import type { ComponentLog, Host } from '../../src/component.ts';
-import type { OpenFile } from '../../src/procfs/host.ts';
-import { parseProcessStat, type ProcessStat } from '../../src/procfs/process_stat.ts';
-import { attempt, isAbsent } from '../../src/procfs/source.ts';
+import { openProcessTable, type ProcessTable } from '../../src/procfs/process/table.ts';
+import type { ProcessStat } from '../../src/procfs/process_stat.ts';
+import { attempt } from '../../src/procfs/source.ts';
 
 /** The states of semantic conventions. */
 export const STATES = ['running', 'sleeping', 'stopped', 'defunct'] as const;
@@ -18,73 +18,31 @@ export interface Census {
 
 const SOURCE = '/proc/[pid]/stat';
 
-/**
- * Files that are kept open at most: reading one again costs a third of opening it anew. Leaves room for everything else
- * below the limit that Node.js raises to the hard one at start.
- */
-const MOST_KEPT = 4096;
-
 export interface CensusTaker {
   /** Undefined, and said once, if processes cannot be listed. */
   take(): Census | undefined;
   close(): void;
 }
 
-export function createCensusTaker(host: Host, log: ComponentLog, mostKept = MOST_KEPT): CensusTaker {
-  /** By pid. */
-  const kept = new Map<string, KeptFile>();
-  let census = 0;
-
-  function read(pid: string): ProcessStat {
-    let entry = kept.get(pid);
-    if (entry === undefined) {
-      if (kept.size >= mostKept) return parseProcessStat(host.readOnce(`/proc/${pid}/stat`));
-      entry = { file: host.open(`/proc/${pid}/stat`), census };
-      kept.set(pid, entry);
-    }
-    entry.census = census;
-    return parseProcessStat(entry.file.read());
-  }
-
-  function close(pid: string): void {
-    kept.get(pid)?.file.close();
-    kept.delete(pid);
-  }
-
+/** Counts in the process table, which the receiver `process` shares where it runs. */
+export function createCensusTaker(host: Host, log: ComponentLog, mostKept?: number): CensusTaker {
+  let table: ProcessTable | undefined;
   return {
     take() {
-      const names = attempt(log, '/proc', () => host.list('/proc'));
-      if (names === undefined) return undefined;
-      census++;
-      const processes: ProcessStat[] = [];
-      let failure: unknown;
-      for (const pid of names) {
-        const first = pid.charCodeAt(0);
-        if (first < 49 || first > 57) continue;
-        try {
-          processes.push(read(pid));
-        } catch (error) {
-          close(pid);
-          // A process that ended since it was listed is no error; one that took over its pid is seen the next time.
-          if (!isAbsent(error)) failure ??= error;
-        }
-      }
-      for (const [pid, entry] of kept) if (entry.census !== census) close(pid);
+      table ??= openProcessTable(host, mostKept === undefined ? {} : { mostKept });
+      const { scan: read } = table;
+      const scan = attempt(log, '/proc', read);
+      if (scan === undefined) return undefined;
       attempt(log, SOURCE, () => {
-        if (failure !== undefined) throw failure;
+        if (scan.failure !== undefined) throw scan.failure;
       });
-      return countProcesses(processes);
+      return countProcesses(scan.processes);
     },
     close() {
-      for (const pid of kept.keys()) close(pid);
+      table?.close();
+      table = undefined;
     },
   };
-}
-
-interface KeptFile {
-  readonly file: OpenFile;
-  /** The last census that read it. */
-  census: number;
 }
 
 /**

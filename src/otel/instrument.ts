@@ -2,6 +2,7 @@
 import type { Observable, ObservableCallback } from '@opentelemetry/api';
 import { attributesKey, type Attributes } from '../model/attributes.ts';
 import type { Metric, Series } from '../model/batch.ts';
+import { startTimeOf } from '../model/start_time.ts';
 
 /** What a configuration says of one metric. */
 export interface MetricView {
@@ -20,6 +21,8 @@ export interface SeriesState {
   readonly attributes: Attributes;
   readonly key: string;
   readonly isOverflow: boolean;
+  /** Unix nanoseconds since when it counts, where its source knows. */
+  readonly startTime: bigint | undefined;
   /** Made when the collection is done; a new one for every run. */
   series: Series | undefined;
   lastValue: number;
@@ -89,7 +92,9 @@ export class Instrument implements Observable {
     let state = this.states.get(key);
     if (state === undefined) {
       if (this.states.size >= this.#cardinalityLimit) return this.#overflow();
-      this.states.set(key, (state = createState(this, kept, key, false)));
+      // What several things become began with none of them.
+      const startTime = this.isAggregated ? undefined : startTimeOf(attributes);
+      this.states.set(key, (state = createState(this, kept, key, startTime)));
     }
     this.#byIdentity.set(attributes, state);
     return state;
@@ -114,17 +119,24 @@ export class Instrument implements Observable {
   #overflow(): SeriesState {
     const key = attributesKey(OVERFLOW);
     let state = this.states.get(key);
-    if (state === undefined) this.states.set(key, (state = createState(this, OVERFLOW, key, true)));
+    if (state === undefined) this.states.set(key, (state = createState(this, OVERFLOW, key, undefined, true)));
     return state;
   }
 }
 
-function createState(instrument: Instrument, attributes: Attributes, key: string, isOverflow: boolean): SeriesState {
+function createState(
+  instrument: Instrument,
+  attributes: Attributes,
+  key: string,
+  startTime: bigint | undefined,
+  isOverflow = false,
+): SeriesState {
   return {
     instrument,
     attributes,
     key,
     isOverflow,
+    startTime,
     series: undefined,
     lastValue: NaN,
     generation: 0,

@@ -207,6 +207,7 @@ export class ObservableMeter implements Meter {
     // The first collection takes the true start of what it meets. What appears later began since the one before.
     const start = this.#previousTime ?? instrument.startTime;
     if (state.series !== undefined) return start;
+    if (state.startTime !== undefined) return state.startTime;
     // A file that could not be read for a moment ended its series; their counters have gone on all the while.
     const before = instrument.recall(state.key);
     return before !== undefined && value >= before.lastValue ? before.startTime : start;
