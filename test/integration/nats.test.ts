@@ -1,5 +1,6 @@
 /** OTLP from agent to agent over a real JetStream, which is killed meanwhile, shared, filled up and protected. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -22,7 +23,7 @@ import {
   type NatsServer,
 } from './nats_server.ts';
 import { oddLogs, oddMetrics, oddTraces } from './odd_telemetry.ts';
-import { freePort, startSonde, until } from './servers.ts';
+import { freePort, startSonde, until, type Server } from './servers.ts';
 
 let place: NatsPlace;
 let server: NatsServer;
@@ -169,6 +170,41 @@ ${pipelines('otlp', (signal) => `nats, file/${signal}`)}
     const figures = taker.run.figures('nats', 'logs');
     expect(figures.accepted).toBe(taker.run.figures('sink', 'logs').accepted);
     expect([...figures.dropped]).toEqual([]);
+  }, 120_000);
+
+  test('a receiving agent that is killed, with its queue on disk, loses nothing that it has acknowledged', async () => {
+    await start();
+    const folder = mkdtempSync(join(tmpdir(), 'sonde-taker-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const sender = await startSender();
+    const file = join(folder, 'taken.jsonl');
+    const arrived = (): string[] =>
+      [...(existsSync(file) ? readFileSync(file, 'utf8') : '').matchAll(/"body":\{"stringValue":"(\d+)"\}/g)].map(
+        ([, number]) => number,
+      );
+    const startKilled = (): Promise<Server> =>
+      startSonde(`
+receivers: { self: {}, nats: { servers: ['${server.url}'], ack_wait: 1s } }
+exporters:
+  prometheus: { endpoint: 127.0.0.1:PORT }
+  file: { path: '${file}', queue: { storage: disk, directory: '${folder}/queue' } }
+service:
+  pipelines:
+    metrics: { receivers: [self], exporters: [prometheus] }
+    logs: { receivers: [nats], exporters: [file] }
+`);
+    let sent = 0;
+    for (let round = 0; round < 4; round++) {
+      const taker = await startKilled();
+      onTestFinished(async () => void (await taker.stop('SIGKILL')));
+      const target = arrived().length;
+      for (let i = 0; i < 200; i++) await sender.push(sent++);
+      if (round === 3) break;
+      await until('some have arrived', async () => arrived().length > target + 20);
+      await taker.stop('SIGKILL');
+    }
+    await until('all have arrived', async () => new Set(arrived()).size === sent, 30_000);
+    expect(sorted([...new Set(arrived())])).toEqual(numbers(0, sent));
   }, 120_000);
 
   test('the stream drops what is published again', async () => {
@@ -367,6 +403,30 @@ describe('nats, to a server that asks who is there', () => {
     expect(barred).toMatch(
       /^Cannot publish to "otel.metrics": the server does not permit it \('?Permissions Violation/i,
     );
+  });
+
+  test('the rights that the documents name are enough', async () => {
+    const sending = 'publish: ["otel.>", "$JS.API.STREAM.INFO.OTEL", "$JS.API.STREAM.CREATE.OTEL"]';
+    const taking = `publish: ["$JS.API.CONSUMER.*.OTEL.>", "$JS.API.CONSUMER.DURABLE.CREATE.OTEL.>",
+      "$JS.API.CONSUMER.MSG.NEXT.OTEL.>", "$JS.ACK.OTEL.>"]`;
+    server = await startNats(
+      place,
+      `authorization: { users: [
+        { user: sender, password: s, permissions: { ${sending}, subscribe: "mine.>" } },
+        { user: taker, password: t, permissions: { ${taking}, subscribe: "_INBOX.>" } } ] }`,
+    );
+    const auth = (username: string, password: string) => ({ auth: { user: { username, password } } });
+    expect(await send({ ...auth('sender', 's'), create_stream: {}, inbox_prefix: 'mine.inbox' })).toBeUndefined();
+    const config = { servers: [server.url], ...auth('taker', 't') };
+    const one = await runReceiver(natsReceiver, { config });
+    onTestFinished(() => one.stop());
+    await until('it has arrived', async () => one.handedOver.length === 1);
+    const metrics = { consume: () => undefined };
+    const next = { metrics, logs: undefined, traces: undefined };
+    const again = await runReceiver(natsReceiver, { config: { ...config, durable: 'other', ack_wait: '5s' }, next });
+    onTestFinished(() => again.stop());
+    await until('nothing is complained of', async () => again.said.length > 0);
+    expect([...one.said, ...again.said].filter((said) => !said.startsWith('info Connected'))).toEqual([]);
   });
 
   test('by a file of credentials', async () => {
