@@ -1,6 +1,7 @@
 /** The folder of a queue, as little of a file system as the queue needs, so that tests can let one fail in every way. */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '../../errors.ts';
 
 export interface Folder {
   /** For messages. */
@@ -34,9 +35,14 @@ const FILE_MODE = 0o600;
 /** The kernel takes no more buffers in one call (IOV_MAX). */
 const MAX_PARTS = 1024;
 
-/** @throws {NodeJS.ErrnoException} the folder cannot be made */
+/** @throws {Error} the folder cannot be made */
 export async function openFolder(path: string): Promise<Folder> {
-  await settle((done) => fs.mkdir(path, { recursive: true, mode: FOLDER_MODE }, (error) => done(error)));
+  try {
+    await settle((done) => fs.mkdir(path, { recursive: true, mode: FOLDER_MODE }, (error) => done(error)));
+  } catch (error) {
+    const elsewhere = 'queue.directory chooses another place';
+    throw new Error(`Cannot use the queue in ${path}: ${messageOf(error)} (${elsewhere})`, { cause: error });
+  }
   return {
     path,
     list: () => settle((done) => fs.readdir(path, done)),
