@@ -6,6 +6,7 @@ import cumulativetodelta from './cumulativetodelta.ts';
 import deltatorate from './deltatorate.ts';
 import filter from './filter.ts';
 import memoryLimiter from './memory_limiter.ts';
+import redaction from './redaction/index.ts';
 import resource from './resource.ts';
 import resourcedetection from './resourcedetection/index.ts';
 
@@ -16,6 +17,7 @@ export const processors: readonly AnyProcessorDefinition[] = [
   deltatorate,
   filter,
   memoryLimiter,
+  redaction,
   resource,
   resourcedetection,
 ];

@@ -204,6 +204,8 @@ export interface ProcessorContext<C> extends Context<C> {
   /** What follows, whatever the signal: a processor hands a batch of the signal it was given. */
   readonly next: Consumer;
   readonly host: Host;
+  /** Name of the pipeline that it stands in: each has processors of its own. */
+  readonly pipeline: string;
   /**
    * Counts items of the batch being consumed that stay here when `consume` has taken it, as for a window of time. To be
    * called before `consume` waits for anything.

@@ -211,6 +211,7 @@ export function createProcessor(
     id,
     config,
     host: services.host,
+    pipeline: pipeline.name,
     log,
     drop,
     next,

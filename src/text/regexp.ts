@@ -30,6 +30,8 @@ export interface Match {
   readonly end: number;
   /** Text of each group by its number; group 0 is the whole match. Undefined where a group took no part. */
   readonly groups: readonly (string | undefined)[];
+  /** Where each group is, by its number. */
+  readonly spans: readonly (readonly [start: number, end: number] | undefined)[];
 }
 
 /**
@@ -80,16 +82,18 @@ type Search = (text: string, from: number, budget: { steps: number }) => Match |
  */
 function createSearch({ instructions, slotCount, isAnchored }: Program): Search {
   const startsWith = firstCharacters(instructions);
+  const unset = new Int32Array(slotCount).fill(-1);
   const seen = new Uint32Array(instructions.length);
+  const stack: Thread[] = [];
   let round = 0;
 
-  function addThread(
-    start: Thread,
-    position: number,
-    { previous, following }: { previous: Kind; following: Kind },
-    into: Thread[],
-  ): void {
-    const stack: Thread[] = [start];
+  /**
+   * Takes a thread over the character `code` at `position`, into all threads that stand behind it, in their order.
+   * Returns the captures where it meets a match instead: what comes after in the order of preference is cut off.
+   */
+  function advance(start: Thread, position: number, { code, previous, following }: Place, into: Thread[]) {
+    stack.length = 0;
+    stack.push(start);
     for (let thread = stack.pop(); thread !== undefined; thread = stack.pop()) {
       const { at, slots } = thread;
       if (seen[at] === round) continue;
@@ -111,10 +115,14 @@ function createSearch({ instructions, slotCount, isAnchored }: Program): Search 
         case 'assertion':
           if (holds(instruction.assertion, previous, following)) stack.push({ at: instruction.next, slots });
           break;
-        default:
-          into.push(thread);
+        case 'class':
+          if (code !== undefined && contains(instruction.ranges, code)) into.push({ at: instruction.next, slots });
+          break;
+        case 'match':
+          return slots;
       }
     }
+    return undefined;
   }
 
   return (text, from, budget) => {
@@ -136,32 +144,25 @@ function createSearch({ instructions, slotCount, isAnchored }: Program): Search 
       }
       round++;
       const code = text.codePointAt(position);
-      const following: Kind = code === undefined ? 'end' : kindOf(code);
-      const beside = { previous, following };
-      // The threads of this position were added before `following` was known: they are resolved now, in order.
-      const threads: Thread[] = [];
-      for (const thread of current) addThread(thread, position, beside, threads);
-      if (found === undefined && (position === 0 || !isAnchored)) {
-        addThread({ at: 0, slots: new Int32Array(slotCount).fill(-1) }, position, beside, threads);
-      }
-      if (threads.length === 0 && (found !== undefined || isAnchored)) break;
+      const place: Place = { code, previous, following: code === undefined ? 'end' : kindOf(code) };
       const upcoming: Thread[] = [];
-      for (const { at, slots } of threads) {
-        const instruction = instructions[at]!;
-        if (instruction.op === 'match') {
-          // What comes after in the order of preference is cut off.
-          found = slots;
-          break;
-        }
-        if (instruction.op === 'class' && code !== undefined && contains(instruction.ranges, code)) {
-          upcoming.push({ at: instruction.next, slots });
-        }
+      let matched: Int32Array | undefined;
+      for (const thread of current) {
+        matched = advance(thread, position, place, upcoming);
+        if (matched !== undefined) break;
       }
-      if (code === undefined) break;
+      const mayBegin =
+        found === undefined &&
+        matched === undefined &&
+        (position === 0 || !isAnchored) &&
+        startsWith(text.charCodeAt(position));
+      if (mayBegin) matched = advance({ at: 0, slots: unset }, position, place, upcoming);
+      found = matched ?? found;
+      if (code === undefined || (upcoming.length === 0 && (found !== undefined || isAnchored))) break;
       current = upcoming;
-      previous = following;
+      previous = place.following;
       position += code > 0xffff ? 2 : 1;
-      if (upcoming.length === 0 && found === undefined) {
+      if (upcoming.length === 0) {
         const reached = position;
         skip();
         if (position > reached) previous = kindBefore(text, position);
@@ -171,13 +172,24 @@ function createSearch({ instructions, slotCount, isAnchored }: Program): Search 
   };
 }
 
+/** What assertions and classes are decided by at a position. */
+interface Place {
+  /** Undefined at the end of the text. */
+  readonly code: number | undefined;
+  readonly previous: Kind;
+  readonly following: Kind;
+}
+
 function kindBefore(text: string, position: number): Kind {
   if (position === 0) return 'start';
   // The second half of a surrogate pair is of the kind of the pair.
   return kindOf(text.charCodeAt(position - 1));
 }
 
-/** Says of a UTF-16 unit whether a match may begin with it; yes to all where a match may be empty. */
+/**
+ * Says of a UTF-16 unit whether a match may begin with it; yes to all, and to the end of the text (NaN), where a match may
+ * be empty.
+ */
 function firstCharacters(instructions: Program['instructions']): (unit: number) => boolean {
   const ascii = new Uint8Array(128);
   let isBeyond = false;
@@ -212,11 +224,12 @@ interface Thread {
 }
 
 function toMatch(slots: Int32Array, text: string): Match {
-  const groups: (string | undefined)[] = [];
+  const spans: ([number, number] | undefined)[] = [];
   for (let slot = 0; slot < slots.length; slot += 2) {
     const start = slots[slot]!;
     const end = slots[slot + 1]!;
-    groups.push(start < 0 || end < 0 ? undefined : text.slice(start, end));
+    spans.push(start < 0 || end < 0 ? undefined : [start, end]);
   }
-  return { start: slots[0]!, end: slots[1]!, groups };
+  const groups = spans.map((span) => span && text.slice(...span));
+  return { start: slots[0]!, end: slots[1]!, groups, spans };
 }

@@ -44,6 +44,7 @@ export function runProcessor(
     id: definition.type,
     config: v.parse(definition.config, config),
     host,
+    pipeline: 'logs',
     log: {
       info: (message) => said.push(`info ${message}`),
       warn: (message) => said.push(`warn ${message}`),
