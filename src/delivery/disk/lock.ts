@@ -39,7 +39,7 @@ export function createFolderLock(folder: string): FolderLock {
       held.set(folder, promise);
       free = resolve;
       try {
-        take(path, folder);
+        await take(path, folder);
       } catch (error) {
         release();
         throw error;
@@ -52,9 +52,14 @@ export function createFolderLock(folder: string): FolderLock {
   };
 }
 
-function take(path: string, folder: string): void {
+/** A process that was killed takes a moment to be gone, and its successor may be quicker. */
+const PATIENCE_MS = 2000;
+const LOOK_INTERVAL_MS = 50;
+
+async function take(path: string, folder: string): Promise<void> {
   const own = identity(process.pid);
-  for (let attempt = 0; attempt < 3; attempt++) {
+  const end_ms = performance.now() + PATIENCE_MS;
+  for (let attempt = 0; attempt < 3;) {
     try {
       fs.writeFileSync(path, own, { flag: 'wx', mode: 0o600 });
       return;
@@ -65,28 +70,50 @@ function take(path: string, folder: string): void {
       if (code !== 'EEXIST')
         throw new Error(`Cannot use the queue in ${folder}: ${messageOf(error)}`, { cause: error });
     }
-    const holder = fs.readFileSync(path, { encoding: 'utf8', flag: 'r' });
-    const pid = Number(holder.split(' ', 1)[0]);
-    if (pid !== process.pid && holder === identity(pid)) {
-      throw new Error(
-        `Cannot use the queue in ${folder}: process ${pid} uses it (if that is no agent, remove ${path})`,
-      );
+    const pid = holderOf(path);
+    if (pid === undefined) {
+      fs.rmSync(path, { force: true });
+      attempt += 1;
+    } else if (performance.now() < end_ms) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    } else {
+      const found = `process ${pid} uses it (if that is no agent, remove ${path})`;
+      throw new Error(`Cannot use the queue in ${folder}: ${found}`);
     }
-    fs.rmSync(path, { force: true });
   }
   throw new Error(`Cannot use the queue in ${folder}: another process is taking it just now`);
 }
 
-/** `pid start-time`: on Linux a process that got the same number later is told apart. Empty if there is no such process. */
+/** The other process that has the lock; undefined where it is gone, or the lock is. */
+function holderOf(path: string): number | undefined {
+  let holder: string;
+  try {
+    holder = fs.readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return undefined;
+  }
+  const pid = Number(holder.split(' ', 1)[0]);
+  // A power cut, or a full disk, may have left an empty one.
+  return holder !== '' && pid !== process.pid && holder === identity(pid) ? pid : undefined;
+}
+
+/**
+ * `pid start-time`: on Linux a process that got the same number later is told apart. Empty if there is no such process,
+ * or only what is left of one until its parent asks (a container without an init may never).
+ */
 function identity(pid: number): string {
   try {
-    if (process.platform === 'linux') {
-      const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
-      // Field 22 of proc_pid_stat(5), counted behind the name in brackets.
-      return `${pid} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
+    if (process.platform !== 'linux') {
+      process.kill(pid, 0);
+      return `${pid}`;
     }
-    process.kill(pid, 0);
-    return `${pid}`;
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // Fields 3 and 22 of proc_pid_stat(5), counted behind the name in brackets.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // Threads may still be at work where the first one has ended.
+    const isGone = fields[0] === 'Z' && fs.readdirSync(`/proc/${pid}/task`).length < 2;
+    return isGone ? '' : `${pid} ${fields[19]}`;
   } catch {
     // No such process.
     return '';

@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { createFolderLock } from '../../../src/delivery/disk/lock.ts';
+
+let folder: string;
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'sonde-test-'))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const lockFile = (): string => join(folder, 'lock');
+const sleeper = () => {
+  const child = spawn('sleep', ['60']);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+};
+/** As its own lock would say. */
+function identityOf(pid: number): string {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return `${pid} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
+}
+
+test('createFolderLock takes a folder and gives it back', async () => {
+  const lock = createFolderLock(folder);
+  await lock.acquire();
+  expect(lock.isHeldHere()).toBe(true);
+  expect(existsSync(lockFile())).toBe(true);
+  lock.release();
+  expect(lock.isHeldHere()).toBe(false);
+  expect(existsSync(lockFile())).toBe(false);
+});
+
+test.each(['', 'nonsense', '0', '4194305 17'])(
+  'createFolderLock takes over a lock that says %j, as a power cut or a killed process leaves it',
+  async (text) => {
+    writeFileSync(lockFile(), text);
+    const lock = createFolderLock(folder);
+    await lock.acquire();
+    expect(readFileSync(lockFile(), 'utf8')).toMatch(new RegExp(`^${process.pid}\\b`));
+    lock.release();
+  },
+);
+
+test.runIf(process.platform === 'linux')(
+  'createFolderLock refuses while another process has it, and names it',
+  async () => {
+    const { pid } = sleeper();
+    writeFileSync(lockFile(), identityOf(pid!));
+    const lock = createFolderLock(folder);
+    await expect(lock.acquire()).rejects.toThrow(`Cannot use the queue in ${folder}: process ${pid} uses it`);
+    expect(lock.isHeldHere()).toBe(false);
+    expect(readFileSync(lockFile(), 'utf8')).toBe(identityOf(pid!));
+  },
+);
+
+test.runIf(process.platform === 'linux')(
+  'createFolderLock waits a moment for a process that ends just now',
+  async () => {
+    const child = sleeper();
+    writeFileSync(lockFile(), identityOf(child.pid!));
+    const lock = createFolderLock(folder);
+    const acquired = lock.acquire();
+    child.kill('SIGKILL');
+    await acquired;
+    expect(readFileSync(lockFile(), 'utf8')).toBe(identityOf(process.pid));
+    lock.release();
+  },
+);
+
+test.runIf(process.platform === 'linux')(
+  'createFolderLock takes over from a process that ended and was not asked for',
+  async () => {
+    // The shell becomes `sleep`, which never asks what became of its child.
+    const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 60']);
+    onTestFinished(() => void parent.kill('SIGKILL'));
+    const [text] = (await parent.stdout.take(1).toArray()) as Buffer[];
+    const pid = Number(text);
+    writeFileSync(lockFile(), identityOf(pid));
+    const lock = createFolderLock(folder);
+    await lock.acquire();
+    expect(readFileSync(`/proc/${pid}/stat`, 'latin1')).toContain(') Z ');
+    lock.release();
+  },
+);
