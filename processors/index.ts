@@ -9,6 +9,7 @@ import memoryLimiter from './memory_limiter.ts';
 import redaction from './redaction/index.ts';
 import resource from './resource.ts';
 import resourcedetection from './resourcedetection/index.ts';
+import severity from './severity/index.ts';
 
 export const processors: readonly AnyProcessorDefinition[] = [
   attributes,
@@ -20,4 +21,5 @@ export const processors: readonly AnyProcessorDefinition[] = [
   redaction,
   resource,
   resourcedetection,
+  severity,
 ];
