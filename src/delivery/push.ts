@@ -16,7 +16,7 @@ import { createAccount } from './account.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { createCourier } from './courier.ts';
 import type { DeadLetters } from './dead_letters.ts';
-import { statement } from './statement.ts';
+import { sayRest, statement } from './statement.ts';
 import { createMemoryStore, StoreError, type Block, type BlockStore, type Loss, type NewBlock } from './store.ts';
 import { createTrouble } from './trouble.ts';
 import { createWaitingRoom, PATIENCE_MS } from './waiting_room.ts';
@@ -301,7 +301,7 @@ export function createPush(options: PushOptions): Push {
   function start(): void {
     phase = 'running';
     const { message, fields } = statement(signal, config, store);
-    log.info(message, fields);
+    log.info(message, figures.recovered > 0 ? { ...fields, waiting_items: figures.recovered } : fields);
     pump();
   }
 
@@ -318,17 +318,15 @@ export function createPush(options: PushOptions): Push {
     callOffStoreAgain?.();
     waitingRoom.close();
     if (underWay > 0 || arriving > 0 || isTaking) await idle();
-    if (store.isDurable) {
-      deadLetters?.close();
-      await opening?.catch(() => undefined);
-      await store.close();
-      return;
+    if (!store.isDurable) {
+      for (let rest = store.evict(); rest !== undefined; rest = store.evict()) account.drop('shutdown', rest.count);
+      countBytes();
     }
-    for (let rest = store.evict(); rest !== undefined; rest = store.evict()) account.drop('shutdown', rest.count);
-    countBytes();
-    const lost = figures.dropped.get('shutdown') ?? 0;
-    if (lost > 0)
-      log.warn(`Cannot send all ${signal} that waited before the stop: the rest is dropped`, { items: lost });
+    sayRest(figures, store.place, log);
+    if (!store.isDurable) return;
+    deadLetters?.close();
+    await opening?.catch(() => undefined);
+    await store.close();
   }
 
   /** Resolves when nothing is under way or waits, or someone calls `onIdle`. */

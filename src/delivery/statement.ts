@@ -1,5 +1,5 @@
-/** What a queue can lose, in one line at the start: nobody should have to find out. */
-import type { CommonPushConfig } from '../component.ts';
+/** What a queue can lose, in one line at the start, and what it has at the end: nobody should have to find out. */
+import type { CommonPushConfig, ComponentFigures, ComponentLog } from '../component.ts';
 import type { Signal } from '../model/batch.ts';
 import type { BlockStore } from './store.ts';
 
@@ -34,4 +34,17 @@ function powerCut({ sync, group_ms }: CommonPushConfig['queue']): string {
   return sync === 'group'
     ? `a power cut at most its last ${group_ms} ms`
     : 'a power cut what the kernel had not written, often the last 30 s';
+}
+
+/** At the end: where what could not be sent is now. */
+export function sayRest(
+  { signal, queued, dropped }: ComponentFigures,
+  place: string | undefined,
+  log: ComponentLog,
+): void {
+  if (queued > 0) {
+    log.info(`Leaves the ${signal} that wait in their queue on disk`, { folder: place, items: queued });
+  }
+  const lost = dropped.get('shutdown') ?? 0;
+  if (lost > 0) log.warn(`Cannot send all ${signal} that waited before the stop: the rest is dropped`, { items: lost });
 }
