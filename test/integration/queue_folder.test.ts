@@ -100,6 +100,7 @@ test('Corrupt, alien and unreadable files are set aside or left alone, said, and
   for (let at = 0; at < numbers.length; at += 20) expect(await site.send(numbers.slice(at, at + 20))).toBe(200);
   first.signal('SIGTERM');
   expect(await first.ended).toBe(0);
+  expect(linesOf(first, /Leaves the logs that wait in their queue on disk.* items=400/)).toHaveLength(1);
   const [, damaged, unreadable, cut] = segmentsIn(site.queue) as [string, string, string, string];
   writeFileSync(join(site.queue, damaged), 'this is no segment');
   chmodSync(join(site.queue, unreadable), 0);
@@ -117,6 +118,7 @@ test('Corrupt, alien and unreadable files are set aside or left alone, said, and
   // Three segments of 64 KiB, in requests of 20 records of some 15 KB together.
   expect(corrupt).toBeGreaterThanOrEqual(3 * 3 * 20);
   expect(site.arrived.size).toBe(sent);
+  expect(linesOf(second, /Queues logs on disk.* waiting_items=400/)).toHaveLength(1);
   const aside = linesOf(second, /Sets a segment aside/);
   for (const name of [damaged, unreadable, cut, '0000000009999999.queue']) {
     expect(aside.filter((line) => line.includes(`file=${name}`))).toHaveLength(1);
