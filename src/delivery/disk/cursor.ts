@@ -27,6 +27,8 @@ export interface Cursor {
    * way share the next one. Failures are told, not thrown: they cost a repetition after a crash.
    */
   save(): Promise<void>;
+  /** What was saved survives a power cut from here on. */
+  sync(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -99,44 +101,56 @@ export function createCursor({ folder, current, isSynced, clock, tell }: CursorO
   let generation = 0;
   /** Where the next state goes; never the slot that is known to be on the disk. */
   let slot = 0;
+  /** Which slots hold a state that was written to its end, by this process. */
+  let isWhole = [false, false, false];
   let durable: number | undefined;
   let writing: Promise<void> | undefined;
-  let isAgain = false;
+  let next: Promise<void> | undefined;
+  let syncing: Promise<void> = Promise.resolve();
   let callOffSync: (() => void) | undefined;
+  let isTold = false;
 
   async function open(): Promise<OpenFile> {
     const last = newest(await readSlots(folder).catch(() => []));
-    if (last === undefined) {
-      await folder.remove(CURSOR_NAME).catch(() => undefined);
-      const created = await folder.open(CURSOR_NAME, 'create');
+    if (last === undefined) return create();
+    const opened = await folder.open(CURSOR_NAME, 'write');
+    try {
+      // The process before may not have come to that; from here on other slots are overwritten.
+      await opened.sync();
+    } catch (error) {
+      await opened.close().catch(() => undefined);
+      throw error;
+    }
+    generation = last.stored.generation;
+    durable = last.index;
+    slot = free(durable);
+    return opened;
+  }
+
+  async function create(): Promise<OpenFile> {
+    await folder.remove(CURSOR_NAME).catch(() => undefined);
+    const created = await folder.open(CURSOR_NAME, 'create');
+    try {
       // All its room at once, so that no later state meets a full disk.
       await created.write([Buffer.alloc(SLOT_BYTES * SLOTS)], 0);
       await folder.sync();
       return created;
+    } catch (error) {
+      await created.close().catch(() => undefined);
+      throw error;
     }
-    generation = last.stored.generation;
-    durable = last.index;
-    slot = free(durable, durable);
-    return folder.open(CURSOR_NAME, 'write');
   }
 
   async function write(): Promise<void> {
-    file ??= await open();
-    await file.write([encodeSlot(++generation, current())], slot * SLOT_BYTES);
-  }
-
-  async function writeAll(): Promise<void> {
     try {
-      do {
-        isAgain = false;
-        await write();
-      } while (isAgain);
-      if (isSynced && !isClosed) {
-        callOffSync ??= clock.after(SYNC_MS, () => {
-          callOffSync = undefined;
-          void sync();
-        });
-      }
+      file ??= await open();
+      const to = slot;
+      isWhole[to] = false;
+      await file.write([encodeSlot(++generation, current())], to * SLOT_BYTES);
+      isWhole[to] = true;
+      if (isTold) tell('Remembers again what was delivered', { folder: folder.path });
+      isTold = false;
+      if (isSynced && !isClosed) callOffSync ??= clock.after(SYNC_MS, syncSoon);
     } catch (error) {
       failed(error);
     } finally {
@@ -144,39 +158,59 @@ export function createCursor({ folder, current, isSynced, clock, tell }: CursorO
     }
   }
 
-  async function sync(): Promise<void> {
+  function syncSoon(): void {
+    callOffSync = undefined;
+    void sync();
+  }
+
+  function sync(): Promise<void> {
+    return (syncing = syncing.then(syncNow));
+  }
+
+  async function syncNow(): Promise<void> {
     if (file === undefined) return;
-    const syncing = slot;
-    slot = free(syncing, durable);
+    const latest = slot;
+    slot = free(latest, durable);
     // A write that is under way may still go to the slot before.
     await writing;
+    if (!isWhole[latest]) return;
     try {
-      await file?.sync();
-      durable = syncing;
+      await file.sync();
+      durable = latest;
     } catch (error) {
+      // What a failed fdatasync leaves may look as if it were on the disk: only what is written anew counts.
+      isWhole = [false, false, false];
       failed(error);
     }
   }
 
   function failed(error: unknown): void {
+    if (isTold) return;
+    isTold = true;
     const fields = { folder: folder.path, error: messageOf(error) };
     tell('Cannot remember what was delivered: after a crash it is delivered again', fields);
   }
 
+  function begin(): Promise<void> {
+    next = undefined;
+    return (writing = write());
+  }
+
   function save(): Promise<void> {
     if (isClosed) return Promise.resolve();
+    if (next !== undefined) return next;
     // What is being written was made before this call.
-    if (writing !== undefined) isAgain = true;
-    return (writing ??= writeAll());
+    return writing === undefined ? begin() : (next = writing.then(begin));
   }
 
   return {
     save,
+    sync,
     async close() {
       callOffSync?.();
-      await save();
+      if (file !== undefined || isTold) await save();
       isClosed = true;
-      if (isSynced) await sync();
+      await (isSynced ? sync() : syncing);
       await file?.close();
       file = undefined;
     },

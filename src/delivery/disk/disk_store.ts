@@ -6,26 +6,28 @@
 import { randomBytes } from 'node:crypto';
 import { messageOf } from '../../errors.ts';
 import type { Clock } from '../clock.ts';
-import {
-  EXPIRED,
-  StoreError,
-  type Block,
-  type BlockStore,
-  type Evicted,
-  type NewBlock,
-  type StoreOwner,
-} from '../store.ts';
-import { createSegmentReader } from './backlog.ts';
+import { EXPIRED, type Block, type BlockStore, type Evicted, type NewBlock, type StoreOwner } from '../store.ts';
+import { createAdmission } from './admission.ts';
+import { createSegmentReader, type SegmentReader } from './backlog.ts';
 import { createCursor, type Cursor } from './cursor.ts';
-import { isFullError, type Folder } from './folder.ts';
-import { behind, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, type Position } from './format.ts';
+import type { Folder } from './folder.ts';
+import { behind, RECORD_HEADER_BYTES, type Position } from './format.ts';
 import type { FolderLock } from './lock.ts';
-import { createRecent, type DiskBlock } from './recent.ts';
+import { createProgress, type Progress, type Span } from './progress.ts';
+import { createReading, type Reading } from './reading.ts';
+import { blockOf, createRecent, type DiskBlock } from './recent.ts';
 import { recover } from './recovery.ts';
-import { createProgress, later, type Progress, type Span } from './progress.ts';
-import { removeSegment, setAside, type Segment, type Tell } from './segments.ts';
+import { createRemoval, type Removal } from './removal.ts';
+import { setAside, type Segment, type Tell } from './segments.ts';
+import { createShelf, type Shelf } from './shelf.ts';
 import { createVolume, type Volume } from './volume.ts';
-import { createSegmentWriter, segmentBytesOf, type SegmentWriter, type SyncMode } from './writer.ts';
+import {
+  createSegmentWriter,
+  segmentBytesOf,
+  type SegmentWriter,
+  type SyncMode,
+  type WrittenRecord,
+} from './writer.ts';
 
 export interface DiskStoreOptions {
   /** For messages. */
@@ -43,44 +45,41 @@ export interface DiskStoreOptions {
   readonly tell: Tell;
 }
 
-interface Place {
-  readonly segment: Segment | undefined;
-  readonly at: number;
-  readonly position: Position;
+/** What there is once the folder is this store's. */
+interface Parts {
+  readonly folder: Folder;
+  readonly volume: Volume;
+  readonly reader: SegmentReader;
+  readonly reading: Reading;
+  readonly cursor: Cursor;
+  readonly removal: Removal;
+  readonly writer: SegmentWriter;
 }
 
 export function createDiskStore(options: DiskStoreOptions): BlockStore {
   const { capacity_bytes, maxAge_ms, order, clock, tell } = options;
-  const largest_bytes = Math.floor(capacity_bytes / 4);
-  const segmentBytes = segmentBytesOf(capacity_bytes);
   let owner: StoreOwner = { opened() {}, lost() {}, onRoom() {} };
-  let folder: Folder | undefined;
   /** Of the segments of this process: numbers may come twice over a crash, so names may not. */
   const queue = randomBytes(16).toString('hex');
-  let segments: Segment[] = [];
+  let parts: Parts | undefined;
+  let shelf: Shelf = createShelf([]);
   let progress: Progress = createProgress({ seq: 0, item: 0 });
-  let cursor: Cursor | undefined;
-  let writer: SegmentWriter | undefined;
-  let reader: ReturnType<typeof createSegmentReader> | undefined;
   /** Behind the last record that can be taken. */
   let end: Position = { seq: 0, item: 0 };
-  /** How far the segments were read: everything before it is settled, under way, or among `recent`. */
-  let place: Place = { segment: undefined, at: 0, position: end };
   const underWay = new Map<number, DiskBlock>();
-  const recent = createRecent();
-  /** Bytes that were put and are not yet in a segment. */
-  let reserved = 0;
-  let volume: Volume | undefined;
+  const recent = createRecent(capacity_bytes);
+  const stored = (): number => shelf.bytes + (parts?.removal.stuck_bytes ?? 0);
+  const admission = createAdmission(capacity_bytes, options.place, stored, () => parts?.volume);
   let isClosed = false;
+  /** Set while the folder is taken over and this store has its lock. */
+  let takingOver: Promise<void> | undefined;
   const isOpen = Promise.withResolvers<void>();
   // Those who put before it is open hear of a failure; that nobody does is none.
   isOpen.promise.catch(() => undefined);
 
-  const used = (): number => segments.reduce((sum, { bytes }) => sum + bytes, reserved);
-
   async function open(given: StoreOwner): Promise<void> {
     owner = given;
-    folder = await options.folder();
+    const folder = await options.folder();
     if (!options.lock.isHeldHere()) return takeOver(folder);
     takeOver(folder).catch((error: unknown) => {
       tell(messageOf(error), { folder: options.place });
@@ -92,242 +91,240 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     await options.lock.acquire();
     try {
       if (isClosed) throw new Error('Cannot open the queue: the exporter has ended');
-      const found = await recover(folder, tell);
-      ({ segments, progress, end } = found);
-      await removeSettled();
-      moveTo(segments[0]);
-      volume = createVolume(folder, options.minFree_bytes, clock, () => owner.onRoom());
-      await volume.measure();
-      reader = createSegmentReader(folder);
-      cursor = createCursor({
-        folder,
-        current: () => ({ low: progress.low, spans: progress.spans }),
-        isSynced: options.sync !== 'none',
-        clock,
-        tell,
-      });
-      writer = createSegmentWriter({
-        ...options,
-        folder,
-        queue,
-        segmentBytes,
-        next: () => end,
-        onSegment: (segment) => {
-          segments.push(segment);
-          void volume!.measure();
-        },
-        onWritten: publish,
-        onAbandoned: abandon,
-        onEmpty: forget,
-      });
-      isOpen.resolve();
-      owner.opened(found.waiting + found.lost);
-      if (found.lost > 0) owner.lost('corrupt', found.lost, `Cannot use segments of ${folder.path}`);
+      takingOver = load(folder);
+      await takingOver;
     } catch (error) {
       options.lock.release();
       throw error;
     }
   }
 
-  async function put(block: NewBlock): Promise<void> {
-    const size = block.body.byteLength + RECORD_HEADER_BYTES;
-    reserved += size;
+  async function load(folder: Folder): Promise<void> {
+    const found = await recover(folder, options.sync !== 'none', clock.wall(), tell);
+    ({ progress, end } = found);
+    shelf = createShelf(found.segments);
+    parts = createParts(folder);
+    parts.reading.moveTo(shelf.oldest);
+    await removeSettled();
+    await parts.volume.measure();
+    if (found.isNews) await parts.cursor.save();
+    isOpen.resolve();
+    if (isClosed) return;
+    owner.opened(found.waiting + found.lost);
+    if (found.lost > 0) owner.lost('corrupt', found.lost, `Misses segments of ${folder.path}`);
+  }
+
+  function createParts(folder: Folder): Parts {
+    const onRoom = (): void => owner.onRoom();
+    const volume = createVolume(folder, options.minFree_bytes, clock, onRoom);
+    const reader = createSegmentReader(folder);
+    const cursor = createCursor({ folder, current: () => progress, isSynced: options.sync !== 'none', clock, tell });
+    const removal = createRemoval({ folder, cursor, onRoom, clock, tell });
+    const writer = createSegmentWriter({
+      ...options,
+      folder,
+      queue,
+      segmentBytes: segmentBytesOf(capacity_bytes),
+      next: () => end,
+      room: removal.idle,
+      onSegment(segment) {
+        shelf.add(segment);
+        void volume.measure();
+      },
+      onWritten: publish,
+      onRefused: (records, error) =>
+        admission.refuse(
+          records.map(({ block }) => block),
+          error,
+        ),
+      onAbandoned: abandon,
+      onEmpty: (segment) => void remove([segment]),
+    });
+    const reading = createReading({
+      reader,
+      recent,
+      after: (segment) => shelf.after(segment),
+      isGrowing: writer.isActive,
+      end: () => end,
+      isWanted: (record) => !underWay.has(record.seq) && !progress.isDone(record.seq) && !expire(record),
+      onMissing: lose,
+      onUnreadable: giveUp,
+      onFound: (block) => underWay.set(block.seq, block),
+    });
+    return { folder, volume, reader, reading, cursor, removal, writer };
+  }
+
+  function put(block: NewBlock): Promise<void> {
+    admission.reserve(block);
+    return parts === undefined ? putLater(block) : parts.writer.append(block);
+  }
+
+  /** While another exporter has the folder still: what lies there was not known when room was asked for. */
+  async function putLater(block: NewBlock): Promise<void> {
     try {
       await isOpen.promise;
-      await writer!.append(block);
+      if (stored() + admission.reserved_bytes > capacity_bytes) throw new Error('the queue is full already');
     } catch (error) {
-      reserved -= size;
-      const isFull = isFullError(error);
-      if (isFull) volume?.refused();
-      throw new StoreError(`Cannot write to ${folder?.path ?? 'the queue'}: ${messageOf(error)}`, isFull, error);
+      throw admission.refuse([block], error);
     }
+    return parts!.writer.append(block);
   }
 
   /** Blocks that lie in `segment` from now on, one behind the other. */
-  function publish(segment: Segment, blocks: readonly NewBlock[], from: number): void {
+  function publish(segment: Segment, records: readonly WrittenRecord[], from: number): void {
+    const { reading, volume } = parts!;
     let at = from;
-    for (const block of blocks) {
-      const { body, count, signal, time_ms } = block;
-      const size = RECORD_HEADER_BYTES + body.byteLength;
-      at += size;
-      reserved -= size;
-      volume!.took(size);
-      const own = { id: `${queue}-${end.seq}`, body, count, signal, time_ms, ...end, segment, nextAt: at };
-      end = { seq: end.seq + 1, item: end.item + count };
-      recent.push(own);
+    for (const { block, sum } of records) {
+      at += RECORD_HEADER_BYTES + block.body.byteLength;
+      admission.arrived(block);
+      recent.push(blockOf(block, end, sum, segment, at));
+      end = { seq: end.seq + 1, item: end.item + block.count };
     }
-    if (place.segment === undefined) moveTo(segment);
-    for (let oldest = segments[0]!; maxAge_ms > 0 && oldest !== segment; oldest = segments[0]!) {
-      if (clock.wall() - oldest.newest_ms <= maxAge_ms) break;
-      const count = removeOldest();
+    shelf.grow(from, at);
+    volume.took(at - from);
+    for (let old = recent.overflow(); old !== undefined; old = recent.overflow()) {
+      if (shelf.isGone(old.segment)) lose({ from: old, to: behind(old) }, old.segment);
+    }
+    if (reading.segment === undefined) reading.moveTo(segment);
+    removeExpired(segment);
+  }
+
+  function removeExpired(active: Segment): void {
+    if (maxAge_ms === 0) return;
+    for (let oldest = shelf.oldest!; oldest !== active; oldest = shelf.oldest!) {
+      if (clock.wall() - oldest.newest_ms <= maxAge_ms) return;
+      const count = removeOldest(oldest);
       if (count > 0) owner.lost('expired', count, EXPIRED);
     }
   }
 
-  /** `count` numbers were given to records that may or may not be there: they were never taken. */
-  function abandon(count: number): void {
-    const to = { seq: end.seq + count, item: end.item };
+  /** Numbers were given to records that may or may not be there: they were never taken. */
+  function abandon(records: readonly WrittenRecord[]): void {
+    const items = records.reduce((sum, { block }) => sum + block.count, 0);
+    const to = { seq: end.seq + records.length, item: end.item + items };
     progress.add({ from: end, to });
     end = to;
+    void parts!.cursor.save();
   }
 
   function take(isHurried: boolean): Promise<Block | undefined> | Block | undefined {
-    const { first } = recent;
-    if (first !== undefined && (order === 'fresh_first' || place.position.seq >= first.seq)) {
+    if (parts === undefined) return undefined;
+    const { reading } = parts;
+    for (let { first } = recent; first !== undefined; { first } = recent) {
+      if (order === 'fifo' && reading.position.seq < first.seq) break;
       recent.shift();
-      if (place.position.seq >= first.seq) {
-        place = { segment: first.segment, at: first.nextAt, position: behind(first) };
-      }
+      reading.pass(first);
+      if (expire(first)) continue;
       underWay.set(first.seq, first);
       return first;
     }
-    if (isHurried || place.position.seq >= end.seq || segments.length === 0) return undefined;
-    return takeFromDisk();
+    if (isHurried || reading.segment === undefined || reading.position.seq >= end.seq) return undefined;
+    return reading.next().then((found) => (found === 'in memory' ? take(true) : found));
   }
 
-  async function takeFromDisk(): Promise<Block | undefined> {
-    while (!isClosed && place.segment !== undefined) {
-      const { segment, at, position } = place;
-      // What is in memory need not be read.
-      if (recent.first !== undefined && position.seq >= recent.first.seq) return take(true);
-      let record;
-      try {
-        record = await reader!.read(segment, at);
-      } catch (error) {
-        // It was removed meanwhile, to make room.
-        if (place.segment !== segment) continue;
-        await giveUp(segment, error);
-        continue;
-      }
-      if (place.segment !== segment || place.at !== at) continue;
-      if (record === undefined) {
-        if (!leaveSegment(segment)) return undefined;
-        continue;
-      }
-      place = { segment, at: record.nextAt, position: later(behind(record), position) };
-      if (record.seq < position.seq) continue;
-      lose({ from: position, to: record }, segment);
-      if (underWay.has(record.seq) || progress.isDone(record.seq)) continue;
-      if (maxAge_ms > 0 && clock.wall() - record.time_ms > maxAge_ms) {
-        const count = discard({ from: record, to: behind(record) });
-        owner.lost('expired', count, EXPIRED);
-        void cursor!.save();
-        continue;
-      }
-      const { seq, item, body, count, signal, time_ms, nextAt } = record;
-      const block = { id: `${segment.queue}-${seq}`, seq, item, body, count, signal, time_ms, segment, nextAt };
-      underWay.set(seq, block);
-      return block;
-    }
-    return undefined;
-  }
-
-  /** Goes on behind a segment that was read to its end; false if nothing is behind it yet. */
-  function leaveSegment(segment: Segment): boolean {
-    const next = segments[segments.indexOf(segment) + 1];
-    if (next !== undefined) {
-      lose({ from: place.position, to: next.first }, segment);
-      moveTo(next);
-      return true;
-    }
-    if (!writer!.isActive(segment)) {
-      lose({ from: place.position, to: segment.end }, segment);
-      // What was numbered behind it is settled, and its segment removed.
-      place = { segment: undefined, at: 0, position: end };
-    }
-    return false;
+  /** Whether a record waited too long; then it is gone. */
+  function expire(record: Position & { readonly count: number; readonly time_ms: number }): boolean {
+    if (maxAge_ms === 0 || clock.wall() - record.time_ms <= maxAge_ms) return false;
+    owner.lost('expired', discard({ from: record, to: behind(record) }), EXPIRED);
+    void parts!.cursor.save();
+    return true;
   }
 
   /** Counts what should lie in a span and does not. */
   function lose(span: Span, segment: Segment): void {
-    if (span.from.seq >= span.to.seq) return;
     const count = discard(span);
-    if (count > 0) owner.lost('corrupt', count, `Skips damaged records of ${folder!.path}/${segment.name}`);
-    void cursor!.save();
+    if (count > 0) owner.lost('corrupt', count, `Skips damaged records of ${options.place}/${segment.name}`);
+    void parts!.cursor.save();
   }
 
-  /** Sets a segment aside that cannot be read. */
+  /** Sets a segment aside that cannot be read. What of it is in memory is delivered from there. */
   async function giveUp(segment: Segment, error: unknown): Promise<void> {
-    writer!.leave(segment);
-    const span = { from: later(place.position, segment.first), to: writer!.isActive(segment) ? end : segment.end };
-    const count = discard(span);
+    const { folder, writer, reading, reader, cursor } = parts!;
+    await writer.leave(segment);
+    if (reading.segment !== segment) return;
+    const to = recent.first !== undefined && recent.first.seq < segment.end.seq ? recent.first : segment.end;
+    const count = discard({ from: reading.position, to });
     forget(segment);
-    if (count > 0) owner.lost('corrupt', count, `Cannot read ${folder!.path}/${segment.name}: ${messageOf(error)}`);
-    await reader!.close().catch(() => undefined);
-    await setAside(folder!, segment.name, messageOf(error), tell);
-    void cursor!.save();
-  }
-
-  function moveTo(segment: Segment | undefined): void {
-    const position = segment === undefined ? end : later(segment.first, place.position);
-    place = { segment, at: SEGMENT_HEADER_BYTES, position };
+    if (count > 0) owner.lost('corrupt', count, `Cannot read ${folder.path}/${segment.name}: ${messageOf(error)}`);
+    await reader.leave(segment);
+    await setAside(folder, segment.name, messageOf(error), tell);
+    void cursor.save();
   }
 
   /** Settles a span that will not be delivered: its items, without those that were settled before or are under way. */
   function discard(span: Span): number {
-    let count = progress.add(span);
+    let count = 0;
     for (const { seq, count: items } of underWay.values()) {
-      if (seq >= span.from.seq && seq < span.to.seq) count -= items;
+      if (seq >= span.from.seq && seq < span.to.seq && !progress.isDone(seq)) count -= items;
     }
     recent.remove(span.from.seq, span.to.seq);
-    return Math.max(0, count);
+    return progress.add(span) + count;
   }
 
   function evict(): Evicted | undefined {
-    const [oldest] = segments;
-    if (oldest === undefined || writer === undefined || writer.isActive(oldest)) return undefined;
-    return { count: removeOldest(), isOlder: (block) => (block as DiskBlock).segment === oldest };
+    const { oldest } = shelf;
+    if (oldest === undefined || parts!.writer.isActive(oldest)) return undefined;
+    return { count: removeOldest(oldest), isOlder: (block) => (block as DiskBlock).segment === oldest };
   }
 
   /** A request of it that is under way goes on; a crash would lose that one. */
-  function removeOldest(): number {
-    const oldest = segments[0]!;
+  function removeOldest(oldest: Segment): number {
     const count = discard({ from: oldest.first, to: oldest.end });
-    volume!.took(-oldest.bytes);
-    forget(oldest);
-    void cursor!.save().then(() => removeSegment(folder!, oldest, tell));
+    void remove([oldest]);
     return count;
   }
 
-  function forget(segment: Segment): void {
-    const next = segments[segments.indexOf(segment) + 1];
-    segments = segments.filter((other) => other !== segment);
-    if (place.segment !== segment) return;
-    if (next !== undefined) moveTo(next);
-    else place = { segment: undefined, at: 0, position: end };
-  }
-
-  async function removeSettled(): Promise<void> {
-    const settled = segments.filter(
-      (segment) => writer?.isActive(segment) !== true && progress.covers({ from: segment.first, to: segment.end }),
-    );
-    // All at once: whoever settles meanwhile would remove the rest, too.
-    for (const segment of settled) {
-      volume?.took(-segment.bytes);
+  function remove(needless: readonly Segment[]): Promise<void> {
+    for (const segment of needless) {
+      parts!.volume.took(-segment.bytes);
       forget(segment);
     }
-    for (const segment of settled) await removeSegment(folder!, segment, tell);
+    return parts!.removal.remove(needless);
+  }
+
+  function forget(segment: Segment): void {
+    const { reading, reader } = parts!;
+    const next = shelf.after(segment);
+    if (!shelf.forget(segment)) return;
+    if (reading.segment === segment) reading.moveTo(next);
+    void reader.leave(segment);
+  }
+
+  const removeSettled = (): Promise<void> => remove(shelf.segments.filter(isSettled));
+
+  function isSettled(segment: Segment): boolean {
+    return !parts!.writer.isActive(segment) && progress.covers({ from: segment.first, to: segment.end });
   }
 
   async function settle(block: Block): Promise<void> {
     const own = block as DiskBlock;
     underWay.delete(own.seq);
     progress.add({ from: own, to: behind(own) });
-    await cursor!.save();
-    if (writer!.isActive(own.segment) || !progress.covers({ from: own.segment.first, to: own.segment.end })) return;
-    await removeSettled();
+    await parts!.cursor.save();
+    if (isSettled(own.segment)) await removeSettled();
+  }
+
+  /** It stays under way for this process; for the next one it waits, if there is a place where it can. */
+  function release(block: Block): void {
+    if (!shelf.isGone((block as DiskBlock).segment)) return;
+    owner.lost('queue_full', block.count, 'Drops requests that were under way when the queue was full');
   }
 
   async function close(): Promise<void> {
     isClosed = true;
-    volume?.close();
     // Whoever still waits to put something hears that it will not be.
     isOpen.reject(new Error('the exporter has ended'));
+    await takingOver?.catch(() => undefined);
     try {
-      await writer?.close();
-      await reader?.close();
-      await cursor?.close();
-      if (writer !== undefined) await removeSettled();
+      if (parts === undefined) return;
+      const { volume, reading, writer, removal, reader, cursor } = parts;
+      volume.close();
+      reading.close();
+      await writer.close();
+      await removeSettled();
+      await removal.close();
+      await reader.close();
+      await cursor.close();
     } finally {
       options.lock.release();
     }
@@ -335,23 +332,19 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
 
   return {
     capacity_bytes,
-    largest_bytes,
+    largest_bytes: Math.floor(capacity_bytes / 4),
     place: options.place,
     isDurable: true,
     get bytes() {
-      return used();
+      return stored() + admission.reserved_bytes;
     },
     open,
-    hasRoom(bytes) {
-      const size = bytes + RECORD_HEADER_BYTES;
-      if (volume?.isShort(size) === true) return false;
-      return used() + size + SEGMENT_HEADER_BYTES <= capacity_bytes;
-    },
+    hasRoom: admission.hasRoom,
     put,
     take,
     evict,
     settle,
-    release: (block) => void underWay.delete((block as DiskBlock).seq),
+    release,
     close,
   };
 }

@@ -13,7 +13,7 @@ export interface Position {
 }
 
 export interface SegmentHeader extends Position {
-  /** Of the queue: 32 hexadecimal digits, the same in all its segments. */
+  /** Of the process that wrote it: 32 hexadecimal digits. */
   readonly queue: string;
 }
 
@@ -25,6 +25,12 @@ export interface RecordHeader extends Position {
   /** When it was queued, in milliseconds since 1970. */
   readonly time_ms: number;
   readonly signal: Signal;
+}
+
+/** A record's header as it was found. */
+export interface FoundHeader extends RecordHeader {
+  /** CRC-32 of the record. */
+  readonly sum: number;
 }
 
 export const FORMAT_VERSION = 1;
@@ -67,18 +73,31 @@ export function encodeSegmentHeader({ seq, item, queue }: SegmentHeader): Buffer
 }
 
 /** @throws {Error} it is none, damaged, or of a format of the future: in words that fit behind "it …" */
-export function decodeSegmentHeader(bytes: Buffer): SegmentHeader {
+export function decodeSegmentHeader(bytes: Buffer): SegmentHeader & { readonly sum: number } {
   if (bytes.length < SEGMENT_HEADER_BYTES || !bytes.subarray(0, 8).equals(SEGMENT_MAGIC)) {
     throw new Error('does not begin as a segment does');
   }
   const version = bytes.readUInt32LE(8);
   if (version !== FORMAT_VERSION) throw new Error(`is of format ${version}, and this agent knows ${FORMAT_VERSION}`);
   const sum = crc32(bytes.subarray(16, SEGMENT_HEADER_BYTES), crc32(bytes.subarray(0, 12)));
-  if (bytes.readUInt32LE(12) !== sum) throw new Error('has a damaged header');
-  return { seq: readUint53(bytes, 16), item: readUint53(bytes, 24), queue: bytes.toString('hex', 32, 48) };
+  if (segmentSum(bytes) !== sum) throw new Error('has a damaged header');
+  return { seq: readUint53(bytes, 16), item: readUint53(bytes, 24), queue: bytes.toString('hex', 32, 48), sum };
 }
 
-export function encodeRecordHeader({ seq, item, count, time_ms, signal }: RecordHeader, body: Uint8Array): Buffer {
+/**
+ * The sum of a segment's header, from which those of its records go on: a record of another segment, or one that
+ * someone made up and sent us as a body, is none in it.
+ */
+export function segmentSum(bytes: Buffer): number {
+  return bytes.readUInt32LE(12);
+}
+
+/** `segment` is the sum of its segment. */
+export function encodeRecordHeader(
+  { seq, item, count, time_ms, signal }: Omit<RecordHeader, 'length'>,
+  body: Uint8Array,
+  segment: number,
+): Buffer {
   const bytes = Buffer.allocUnsafe(RECORD_HEADER_BYTES);
   bytes.writeUInt32LE(RECORD_MAGIC, 0);
   bytes.writeUInt32LE(body.byteLength, 8);
@@ -88,17 +107,31 @@ export function encodeRecordHeader({ seq, item, count, time_ms, signal }: Record
   writeUint53(bytes, time_ms, 32);
   bytes.fill(0, 40);
   bytes[40] = SIGNALS.indexOf(signal);
-  bytes.writeUInt32LE(crc32(body, crc32(bytes.subarray(8))), 4);
+  bytes.writeUInt32LE(crc32(body, crc32(bytes.subarray(8), segment)), 4);
   return bytes;
 }
 
+/** The sum of a record, at the beginning of its header. */
+export function recordSum(header: Buffer): number {
+  return header.readUInt32LE(4);
+}
+
+/**
+ * What a block is known by outside: the same in every process that finds it. Two records that were given the same number,
+ * which a power cut can bring about, differ in their sums.
+ */
+export function recordId(queue: string, seq: number, sum: number): string {
+  return `${queue}-${seq}-${sum.toString(36)}`;
+}
+
 /** The header at `at`, not yet checked against its sum; undefined where none can be. */
-export function decodeRecordHeader(bytes: Buffer, at: number): RecordHeader | undefined {
+export function decodeRecordHeader(bytes: Buffer, at: number): FoundHeader | undefined {
   if (at + RECORD_HEADER_BYTES > bytes.length || bytes.readUInt32LE(at) !== RECORD_MAGIC) return undefined;
   const length = bytes.readUInt32LE(at + 8);
   const signal = SIGNALS[bytes[at + 40]!];
   if (length > MAX_RECORD_BYTES || signal === undefined) return undefined;
   return {
+    sum: bytes.readUInt32LE(at + 4),
     length,
     count: bytes.readUInt32LE(at + 12),
     seq: readUint53(bytes, at + 16),
@@ -108,9 +141,16 @@ export function decodeRecordHeader(bytes: Buffer, at: number): RecordHeader | un
   };
 }
 
-/** Whether the record at `at`, which lies in `bytes` as a whole, is as it was written. */
-export function isIntact(bytes: Buffer, at: number, { length }: RecordHeader): boolean {
-  return crc32(bytes.subarray(at + 8, at + RECORD_HEADER_BYTES + length)) === bytes.readUInt32LE(at + 4);
+/** Whether the record at `at`, which lies in `bytes` as a whole, is as it was written into the segment of that sum. */
+export function isIntact(bytes: Buffer, at: number, { length, sum }: FoundHeader, segment: number): boolean {
+  return crc32(bytes.subarray(at + 8, at + RECORD_HEADER_BYTES + length), segment) === sum;
+}
+
+/** The header of a record that lies at `at` as a whole and is as it was written. */
+export function intactRecord(bytes: Buffer, at: number, segment: number): FoundHeader | undefined {
+  const header = decodeRecordHeader(bytes, at);
+  if (header === undefined || at + RECORD_HEADER_BYTES + header.length > bytes.length) return undefined;
+  return isIntact(bytes, at, header, segment) ? header : undefined;
 }
 
 /** Where the next record may begin, behind damage: at `from` or later, or -1. */

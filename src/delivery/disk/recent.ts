@@ -1,6 +1,6 @@
 /** The newest blocks of a queue, kept in memory within bounds: a back end that keeps up needs nothing from the disk. */
-import type { Block } from '../store.ts';
-import type { Position } from './format.ts';
+import type { Block, NewBlock } from '../store.ts';
+import { recordId, type Position } from './format.ts';
 import type { Segment } from './segments.ts';
 
 /** A block with its place on the disk. */
@@ -10,19 +10,34 @@ export interface DiskBlock extends Block, Position {
   readonly nextAt: number;
 }
 
+/** The block of a record that ends at `nextAt`. */
+export function blockOf(
+  { body, count, signal, time_ms }: NewBlock,
+  { seq, item }: Position,
+  sum: number,
+  segment: Segment,
+  nextAt: number,
+): DiskBlock {
+  return { id: recordId(segment.queue, seq, sum), body, count, signal, time_ms, seq, item, segment, nextAt };
+}
+
 export interface Recent {
   /** The oldest of them. */
   readonly first: DiskBlock | undefined;
   shift(): void;
-  /** Forgets the oldest where there are too many; never the last one. */
   push(block: DiskBlock): void;
+  /** Forgets the oldest, and returns it, where there are too many; never the last one. */
+  overflow(): DiskBlock | undefined;
   /** Forgets those with numbers from `from` up to `to`. */
   remove(from: number, to: number): void;
 }
 
 const MAX_BYTES = 1024 * 1024;
+/** Of the queue, where it is a small one. */
+const MAX_SHARE = 1 / 16;
 
-export function createRecent(): Recent {
+export function createRecent(capacity_bytes: number): Recent {
+  const max_bytes = Math.min(MAX_BYTES, capacity_bytes * MAX_SHARE);
   let blocks: DiskBlock[] = [];
   let bytes = 0;
 
@@ -38,7 +53,12 @@ export function createRecent(): Recent {
     push(block) {
       blocks.push(block);
       bytes += block.body.byteLength;
-      while (bytes > MAX_BYTES && blocks.length > 1) shift();
+    },
+    overflow() {
+      if (bytes <= max_bytes || blocks.length < 2) return undefined;
+      const [oldest] = blocks;
+      shift();
+      return oldest;
     },
     remove(from, to) {
       if (!blocks.some(({ seq }) => seq >= from && seq < to)) return;

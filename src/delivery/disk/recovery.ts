@@ -13,34 +13,48 @@ export interface Recovered {
   readonly end: Position;
   /** Items that wait to be delivered. */
   readonly waiting: number;
-  /** Items that waited in segments which could not be used. */
+  /** Items that should wait, and of which no segment is left: it was set aside, or a power cut took it. */
   readonly lost: number;
+  /** Whether the next start should hear of it, and survive a power cut with it. */
+  readonly isNews: boolean;
 }
 
 const BEGINNING: Position = { seq: 0, item: 0 };
+/**
+ * A cursor or a segment that cannot be read now may be read by the next start, so what is numbered now has to lie behind
+ * all that they can know: a number for each microsecond since 1970 does, as records do not come faster than that.
+ */
+const NUMBERS_PER_MS = 1000;
 
-export async function recover(folder: Folder, tell: Tell): Promise<Recovered> {
-  const { segments, setAside } = await loadSegments(folder, tell);
-  const known = await knownProgress(folder, tell);
+/** `isSynced`: what is found is to survive a power cut. */
+export async function recover(folder: Folder, isSynced: boolean, now_ms: number, tell: Tell): Promise<Recovered> {
+  const { segments, hasOthers } = await loadSegments(folder, isSynced, tell);
+  const cursor = await knownProgress(folder, tell);
+  const known = cursor === 'unreadable' ? undefined : cursor;
   const first = segments[0]?.first ?? known?.low ?? BEGINNING;
+  const last = segments.at(-1)?.end ?? first;
   const low = known?.low ?? first;
   const progress = createProgress(low, known?.spans);
-  // What lay before the first segment made room for newer data, or was set aside just now.
-  const gone = progress.add({ from: low, to: first });
   // Numbers are never given twice, though the cursor may know of records that a power cut has taken.
-  const last = segments.at(-1)?.end ?? first;
-  const end = [progress.low, ...progress.spans.map(({ to }) => to)].reduce(later, last);
+  let end = [progress.low, ...progress.spans.map(({ to }) => to)].reduce(later, last);
+  const isLeap = cursor === 'unreadable' || hasOthers;
+  if (isLeap) {
+    const next = { seq: Math.max(end.seq, now_ms * NUMBERS_PER_MS), item: end.item };
+    progress.add({ from: end, to: next });
+    end = next;
+  }
+  const lost = progress.add({ from: low, to: first }) + progress.add({ from: last, to: end });
   const settled = progress.spans.reduce((sum, { from, to }) => sum + to.item - from.item, 0);
   const waiting = Math.max(0, end.item - progress.low.item - settled);
-  return { segments, progress, end, waiting, lost: setAside > 0 ? gone : 0 };
+  return { segments, progress, end, waiting, lost, isNews: known !== undefined || isLeap || lost > 0 };
 }
 
-async function knownProgress(folder: Folder, tell: Tell): Promise<CursorState | undefined> {
+async function knownProgress(folder: Folder, tell: Tell): Promise<CursorState | 'unreadable' | undefined> {
   try {
     return await readCursor(folder);
   } catch (error) {
     const fields = { folder: folder.path, error: messageOf(error) };
     tell('Cannot read how far the queue was delivered: it is delivered again from its beginning', fields);
-    return undefined;
+    return 'unreadable';
   }
 }

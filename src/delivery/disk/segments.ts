@@ -3,10 +3,11 @@ import { messageOf } from '../../errors.ts';
 import type { Folder, OpenFile } from './folder.ts';
 import { CURSOR_NAME } from './cursor.ts';
 import {
+  behind,
   decodeRecordHeader,
   decodeSegmentHeader,
   findRecord,
-  isIntact,
+  intactRecord,
   RECORD_HEADER_BYTES,
   SEGMENT_HEADER_BYTES,
   seqOfSegment,
@@ -17,12 +18,14 @@ import {
 export interface Segment {
   readonly name: string;
   readonly queue: string;
+  /** Of its header. */
+  readonly sum: number;
   readonly first: Position;
   /** Behind its last record. */
   end: Position;
   /** Of the file, as far as it is good. */
   bytes: number;
-  /** When its last record was queued, at the latest. */
+  /** When its last record was queued, at the latest; Infinity where that is not known. */
   newest_ms: number;
 }
 
@@ -30,6 +33,8 @@ export interface Segment {
 export type Tell = (message: string, fields: Readonly<Record<string, unknown>>) => void;
 
 const BAD = '.bad';
+/** A first record that is longer is not read at the start. */
+const MAX_CHECKED_BYTES = 1024 * 1024;
 /** Of files that were set aside so many are kept: a failing disk must not fill itself. */
 const MAX_BAD_FILES = 8;
 /** What the queue knows besides segments; everything else in the folder is not its own. */
@@ -37,16 +42,19 @@ const OWN = new Set([CURSOR_NAME, 'lock', 'dead', 'replay']);
 
 export interface LoadedSegments {
   readonly segments: Segment[];
-  /** How many could not be used. */
-  readonly setAside: number;
+  /** Whether one that could not be used is still there, so that the next start may find that it can. */
+  readonly hasOthers: boolean;
 }
 
-/** In order. Damaged and unreadable segments are renamed, alien files are left alone, and all of it is told. */
-export async function loadSegments(folder: Folder, tell: Tell): Promise<LoadedSegments> {
+/**
+ * In order. Damaged and unreadable segments are renamed, alien files are left alone, and all of it is told. With
+ * `isSynced` what is found survives a power cut, also where the process before had not come to that.
+ */
+export async function loadSegments(folder: Folder, isSynced: boolean, tell: Tell): Promise<LoadedSegments> {
   const names = (await folder.list()).toSorted();
-  const segments: Segment[] = [];
+  const found: Segment[] = [];
   const alien: string[] = [];
-  let bad = 0;
+  let hasOthers = false;
   for (const name of names) {
     const seq = seqOfSegment(name);
     if (seq === undefined) {
@@ -54,16 +62,20 @@ export async function loadSegments(folder: Folder, tell: Tell): Promise<LoadedSe
       continue;
     }
     try {
-      const segment = await withFile(folder, name, (file) => readFirst(file, name));
+      const segment = await withFile(folder, name, 'read', (file) => readFirst(file, name));
       if (segment.first.seq !== seq) throw new Error('has the name of another');
-      segments.push(segment);
+      found.push(segment);
     } catch (error) {
-      bad += 1;
-      await setAside(folder, name, messageOf(error), tell);
+      if (!(await setAside(folder, name, messageOf(error), tell))) hasOthers = true;
     }
   }
   if (alien.length > 0)
     tell('Leaves files alone that are not its own', { folder: folder.path, files: alien.join(', ') });
+  const segments = consistent(found);
+  for (const segment of found) {
+    if (segments.includes(segment)) continue;
+    if (!(await setAside(folder, segment.name, 'contradicts the others', tell))) hasOthers = true;
+  }
   segments.forEach((segment, index) => {
     const next = segments[index + 1];
     if (next === undefined) return;
@@ -71,56 +83,107 @@ export async function loadSegments(folder: Folder, tell: Tell): Promise<LoadedSe
     segment.newest_ms = next.newest_ms;
   });
   const last = segments.pop();
-  if (last !== undefined && (await finish(folder, last, tell))) segments.push(last);
+  const state = last === undefined ? 'empty' : await finish(folder, last, isSynced, tell);
+  if (state === 'good') segments.push(last!);
   await tidyBad(folder, names, tell);
-  return { segments, setAside: bad };
+  return { segments, hasOthers: hasOthers || state === 'unusable' };
+}
+
+/**
+ * The most segments that count their items on from each other, rather the later ones: one that came from elsewhere, or
+ * that could not be used for a time, does not go on where the one before it ends.
+ */
+function consistent(segments: readonly Segment[]): Segment[] {
+  /** By segment: how many there are from it on, and which comes next. */
+  const chains: { readonly length: number; readonly next: number }[] = [];
+  let best = -1;
+  for (let index = segments.length - 1; index >= 0; index--) {
+    const { item } = segments[index]!.first;
+    let [length, next] = [1, -1];
+    for (let other = index + 1; other < segments.length; other++) {
+      const chain = chains[other]!;
+      if (segments[other]!.first.item >= item && chain.length >= length) [length, next] = [chain.length + 1, other];
+      // Usually they all are.
+      if (length === segments.length - index) break;
+    }
+    chains[index] = { length, next };
+    if (best === -1 || length > chains[best]!.length) best = index;
+  }
+  const chosen: Segment[] = [];
+  for (let index = best; index !== -1; index = chains[index]!.next) chosen.push(segments[index]!);
+  return chosen;
 }
 
 /** Its header, and the time of its first record. */
 async function readFirst(file: OpenFile, name: string): Promise<Segment> {
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES);
   const head = bytes.subarray(0, await file.read(bytes, 0));
-  const { seq, item, queue } = decodeSegmentHeader(head);
+  const { seq, item, queue, sum } = decodeSegmentHeader(head);
   const first = { seq, item };
-  const newest_ms = decodeRecordHeader(head, SEGMENT_HEADER_BYTES)?.time_ms ?? 0;
-  return { name, queue, first, end: first, bytes: await file.size(), newest_ms };
+  const newest_ms = await timeOfFirst(file, head, sum);
+  return { name, queue, sum, first, end: first, bytes: await file.size(), newest_ms };
 }
 
-/** Finds the end of the last segment, and cuts off what a crash left behind it; false if there is nothing in it. */
-async function finish(folder: Folder, segment: Segment, tell: Tell): Promise<boolean> {
+/** A time that may be damaged must not let good data expire. */
+async function timeOfFirst(file: OpenFile, head: Buffer, sum: number): Promise<number> {
+  const { length = Infinity } = decodeRecordHeader(head, SEGMENT_HEADER_BYTES) ?? {};
+  if (length > MAX_CHECKED_BYTES) return Infinity;
+  const record = Buffer.allocUnsafe(RECORD_HEADER_BYTES + length);
+  const found = record.subarray(0, await file.read(record, SEGMENT_HEADER_BYTES));
+  return intactRecord(found, 0, sum)?.time_ms ?? Infinity;
+}
+
+/** Finds the end of the last segment, and cuts off what a crash left behind it. */
+async function finish(
+  folder: Folder,
+  segment: Segment,
+  isSynced: boolean,
+  tell: Tell,
+): Promise<'good' | 'empty' | 'set aside' | 'unusable'> {
+  const { name, first } = segment;
   try {
-    return await withFile(folder, segment.name, async (file) => {
+    await withFile(folder, name, 'read', async (file) => {
       const bytes = Buffer.allocUnsafe(segment.bytes);
-      const { end, length, newest_ms } = scan(bytes.subarray(0, await file.read(bytes, 0)), segment.first);
-      const torn = segment.bytes - length;
-      if (torn > 0) {
-        tell('Cuts off what a crash left unfinished', { folder: folder.path, file: segment.name, bytes: torn });
-        await file.truncate(length);
-      }
-      Object.assign(segment, { end, bytes: length, newest_ms });
-      if (end.seq > segment.first.seq) return true;
-      await folder.remove(segment.name);
-      return false;
+      Object.assign(segment, scan(bytes.subarray(0, await file.read(bytes, 0)), first, segment.sum));
     });
   } catch (error) {
-    await setAside(folder, segment.name, messageOf(error), tell);
-    return false;
+    return (await setAside(folder, name, messageOf(error), tell)) ? 'set aside' : 'unusable';
   }
+  try {
+    if (segment.end.seq === first.seq) {
+      await folder.remove(name);
+      return 'empty';
+    }
+    await withFile(folder, name, 'write', async (file) => {
+      const torn = (await file.size()) - segment.bytes;
+      if (torn > 0) {
+        tell('Cuts off what a crash left unfinished', { folder: folder.path, file: name, bytes: torn });
+        await file.truncate(segment.bytes);
+      }
+      if (isSynced) await file.sync();
+    });
+    if (isSynced) await folder.sync();
+  } catch (error) {
+    // What it holds can be read all the same, and nothing is added to it.
+    tell('Cannot put the last segment in order', { folder: folder.path, file: name, error: messageOf(error) });
+  }
+  return segment.end.seq > first.seq ? 'good' : 'empty';
 }
 
+type Found = Pick<Segment, 'end' | 'bytes' | 'newest_ms'>;
+
 /** Where the last record of a segment ends that was written as a whole. */
-function scan(bytes: Buffer, first: Position): { end: Position; length: number; newest_ms: number } {
-  let found = { end: first, length: SEGMENT_HEADER_BYTES, newest_ms: 0 };
+function scan(bytes: Buffer, first: Position, sum: number): Found {
+  let found: Found = { end: first, bytes: SEGMENT_HEADER_BYTES, newest_ms: Infinity };
   for (let at = SEGMENT_HEADER_BYTES; at !== -1;) {
-    const intact = intactRecord(bytes, at);
+    const intact = intactRecord(bytes, at, sum);
     const header = intact ?? damagedRecord(bytes, at, found);
-    if (header === undefined) {
-      at = findRecord(bytes, at + 1);
-      continue;
+    if (header !== undefined) {
+      const newest_ms = intact?.time_ms ?? found.newest_ms;
+      found = { end: behind(header), bytes: at + RECORD_HEADER_BYTES + header.length, newest_ms };
     }
-    at += RECORD_HEADER_BYTES + header.length;
-    const { seq, item, count } = header;
-    found = { end: { seq: seq + 1, item: item + count }, length: at, newest_ms: intact?.time_ms ?? found.newest_ms };
+    // The length of a damaged record may be what is damaged: others may lie in it.
+    at = intact === undefined ? findRecord(bytes, at + 1) : found.bytes;
   }
   return found;
 }
@@ -130,41 +193,23 @@ function scan(bytes: Buffer, first: Position): { end: Position; length: number; 
  * written as a whole and damaged since, so its reader has to count it. A crash leaves one that is too short. No item
  * is without a byte, so a damaged count is not believed beyond that.
  */
-function damagedRecord(
-  bytes: Buffer,
-  at: number,
-  { end, length }: { readonly end: Position; readonly length: number },
-): RecordHeader | undefined {
-  const header = at === length ? decodeRecordHeader(bytes, at) : undefined;
+function damagedRecord(bytes: Buffer, at: number, found: Found): RecordHeader | undefined {
+  const header = at === found.bytes ? decodeRecordHeader(bytes, at) : undefined;
   if (header === undefined || at + RECORD_HEADER_BYTES + header.length > bytes.length) return undefined;
-  const isNext = header.seq === end.seq && header.item === end.item && header.count <= header.length;
+  const isNext = header.seq === found.end.seq && header.item === found.end.item && header.count <= header.length;
   return isNext ? header : undefined;
 }
 
-/** The header of a record that lies at `at` as a whole and is as it was written. */
-export function intactRecord(bytes: Buffer, at: number): RecordHeader | undefined {
-  const header = decodeRecordHeader(bytes, at);
-  if (header === undefined || at + RECORD_HEADER_BYTES + header.length > bytes.length) return undefined;
-  return isIntact(bytes, at, header) ? header : undefined;
-}
-
-/** Renames a file that cannot be used, so that the next start does not meet it again. */
-export async function setAside(folder: Folder, name: string, why: string, tell: Tell): Promise<void> {
+/** Renames a file that cannot be used, so that the next start does not meet it again; false if it cannot. */
+export async function setAside(folder: Folder, name: string, why: string, tell: Tell): Promise<boolean> {
   const fields = { folder: folder.path, file: name, why };
   try {
     await folder.rename(name, `${name}${BAD}`);
     tell('Sets a segment aside that it cannot use', fields);
+    return true;
   } catch (error) {
     tell('Cannot use a segment, nor rename it', { ...fields, error: messageOf(error) });
-  }
-}
-
-/** Removes a segment of which nothing is needed any more. */
-export async function removeSegment(folder: Folder, { name }: Segment, tell: Tell): Promise<void> {
-  try {
-    await folder.remove(name);
-  } catch (error) {
-    tell('Cannot remove a segment that is no longer needed', { file: name, error: messageOf(error) });
+    return false;
   }
 }
 
@@ -180,8 +225,13 @@ async function tidyBad(folder: Folder, before: readonly string[], tell: Tell): P
   }
 }
 
-async function withFile<T>(folder: Folder, name: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
-  const file = await folder.open(name, 'write');
+async function withFile<T>(
+  folder: Folder,
+  name: string,
+  mode: 'read' | 'write',
+  use: (file: OpenFile) => Promise<T>,
+): Promise<T> {
+  const file = await folder.open(name, mode);
   try {
     return await use(file);
   } finally {

@@ -7,8 +7,10 @@ import {
   encodeRecordHeader,
   encodeSegmentHeader,
   RECORD_HEADER_BYTES,
+  recordSum,
   SEGMENT_HEADER_BYTES,
   segmentName,
+  segmentSum,
   type Position,
 } from './format.ts';
 import type { Segment, Tell } from './segments.ts';
@@ -18,6 +20,13 @@ import type { Segment, Tell } from './segments.ts';
  * power cut `group_ms` later; `none` when it survives the process, and a power cut when the kernel likes.
  */
 export type SyncMode = 'always' | 'group' | 'none';
+
+/** A record of a block, as it lies in a segment. */
+export interface WrittenRecord {
+  readonly block: NewBlock;
+  /** CRC-32 of it. */
+  readonly sum: number;
+}
 
 export interface SegmentWriterOptions {
   readonly folder: Folder;
@@ -31,23 +40,27 @@ export interface SegmentWriterOptions {
   readonly tell: Tell;
   /** The number of the next record. */
   next(): Position;
+  /** What has to end before more is written. */
+  room(): Promise<void> | undefined;
   /** A segment was begun. */
   onSegment(segment: Segment): void;
-  /** `blocks` are stored in `segment` from `from` on, with the numbers from `next` on. */
-  onWritten(segment: Segment, blocks: readonly NewBlock[], from: number): void;
-  /** Nobody can tell whether the next `count` numbers are in use on the disk. */
-  onAbandoned(count: number): void;
-  /** A segment was removed that never held a record. */
+  /** `records` are stored in `segment` from `from` on, with the numbers from `next` on. */
+  onWritten(segment: Segment, records: readonly WrittenRecord[], from: number): void;
+  /** `blocks` are not stored: what those who put them are to be told. */
+  onRefused(blocks: readonly WrittenRecord[], error: unknown): Error;
+  /** Nobody can tell whether these records, with the numbers from `next` on, are on the disk. */
+  onAbandoned(records: readonly WrittenRecord[]): void;
+  /** A segment was ended that never held a record. */
   onEmpty(segment: Segment): void;
 }
 
 export interface SegmentWriter {
-  /** @throws what the file system said; then the block is not stored */
+  /** @throws what `onRefused` says; then the block is not stored */
   append(block: NewBlock): Promise<void>;
   /** Whether blocks may still be written to it. */
   isActive(segment: Segment): boolean;
-  /** Writes no more to it. */
-  leave(segment: Segment): void;
+  /** Writes no more to it, once it resolves. */
+  leave(segment: Segment): Promise<void>;
   /** Makes what was written as safe as it gets. */
   close(): Promise<void>;
 }
@@ -55,52 +68,77 @@ export interface SegmentWriter {
 /** A write this large costs as little for each byte as a larger one. */
 const LOT_BYTES = 1024 * 1024;
 
-/** Dropping the oldest drops a segment: a sixteenth of the queue. */
+/** Dropping the oldest drops a segment: a sixteenth of the queue, and never all of it. */
 const SEGMENTS = 16;
+const FEWEST_SEGMENTS = 4;
 const MAX_SEGMENT_BYTES = 16 * 1024 * 1024;
 const MIN_SEGMENT_BYTES = 64 * 1024;
 
 /** How long the segments of a queue are, but for the last record of each. */
 export function segmentBytesOf(capacity_bytes: number): number {
-  return Math.min(Math.max(Math.floor(capacity_bytes / SEGMENTS), MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES);
+  const wanted = Math.min(Math.max(capacity_bytes / SEGMENTS, MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES);
+  return Math.floor(Math.min(wanted, capacity_bytes / FEWEST_SEGMENTS));
 }
 
-interface Waiting {
-  readonly block: NewBlock;
-  readonly done: PromiseWithResolvers<void>;
+interface Waiting extends WrittenRecord {
+  sum: number;
+  readonly stored: () => void;
+  readonly refused: (error: Error) => void;
+}
+
+/** The segment that is written to. */
+interface Active {
+  readonly segment: Segment;
+  readonly file: OpenFile;
+  /** It gets no more. */
+  isDone: boolean;
+  hasUnsynced: boolean;
+  /** Resolves when no sync is under way. */
+  syncing: Promise<void>;
 }
 
 export function createSegmentWriter(options: SegmentWriterOptions): SegmentWriter {
   const { folder, queue, segmentBytes, sync, group_ms, clock, tell, next } = options;
   const waiting: Waiting[] = [];
-  let active: { readonly segment: Segment; readonly file: OpenFile } | undefined;
+  let active: Active | undefined;
   let working: Promise<void> | undefined;
-  let hasUnsynced = false;
-  let syncing: Promise<void> | undefined;
+  /** One turn of the work: while it lasts files are written to. */
+  let turn: Promise<void> | undefined;
   let callOffSync: (() => void) | undefined;
 
   function append(block: NewBlock): Promise<void> {
-    const done = Promise.withResolvers<void>();
-    waiting.push({ block, done });
-    working ??= work();
-    return done.promise;
+    return new Promise((stored, refused) => {
+      waiting.push({ block, sum: 0, stored, refused });
+      working ??= work();
+    });
   }
 
   async function work(): Promise<void> {
     while (waiting.length > 0) {
-      let lot: readonly Waiting[] = waiting;
-      try {
-        const { segment, file } = await roomFor(sizeOf(waiting[0]!.block));
-        lot = takeLot(segment.bytes);
-        await write(segment, file, lot);
-        for (const { done } of lot) done.resolve();
-      } catch (error) {
-        // Without a segment nobody who waits can be helped.
-        if (lot === waiting) lot = waiting.splice(0);
-        for (const { done } of lot) done.reject(error as Error);
-      }
+      turn = writeLot();
+      await turn;
+      turn = undefined;
     }
     working = undefined;
+  }
+
+  async function writeLot(): Promise<void> {
+    let lot: readonly Waiting[] | undefined;
+    try {
+      await options.room();
+      const { block } = waiting[0]!;
+      const into = await activeFor(sizeOf(block));
+      lot = takeLot(into.segment.bytes);
+      // Of these some may have been put while the segment was begun.
+      await options.room();
+      await write(into, lot);
+      for (const { stored } of lot) stored();
+    } catch (error) {
+      // Without a segment nobody who waits can be helped.
+      lot ??= waiting.splice(0);
+      const refusal = options.onRefused(lot, error);
+      for (const { refused } of lot) refused(refusal);
+    }
   }
 
   /** What fits into the segment, at least one block. */
@@ -115,41 +153,60 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
     return waiting.splice(0, count);
   }
 
-  async function roomFor(size: number): Promise<NonNullable<typeof active>> {
+  async function activeFor(size: number): Promise<Active> {
     if (active !== undefined) {
       const { bytes } = active.segment;
-      if (bytes + size <= segmentBytes || bytes === SEGMENT_HEADER_BYTES) return active;
+      if (!active.isDone && (bytes + size <= segmentBytes || bytes === SEGMENT_HEADER_BYTES)) return active;
       await finish();
     }
     return (active = await begin());
   }
 
-  async function begin(): Promise<NonNullable<typeof active>> {
-    const first = next();
-    const name = segmentName(first.seq);
-    const file = await folder.open(name, 'create');
+  async function begin(): Promise<Active> {
+    const { file, segment, header } = await create();
+    const { name } = segment;
     try {
-      await file.write([encodeSegmentHeader({ ...first, queue })], 0);
+      await file.write([header], 0);
       if (sync !== 'none') await folder.sync();
     } catch (error) {
       await file.close().catch(() => undefined);
       await folder.remove(name).catch(() => undefined);
       throw error;
     }
-    const segment: Segment = { name, queue, first, end: first, bytes: SEGMENT_HEADER_BYTES, newest_ms: clock.wall() };
     options.onSegment(segment);
-    return { segment, file };
+    return { segment, file, isDone: false, hasUnsynced: false, syncing: Promise.resolve() };
   }
 
-  async function write(segment: Segment, file: OpenFile, lot: readonly Waiting[]): Promise<void> {
+  async function create(): Promise<{ readonly file: OpenFile; readonly segment: Segment; readonly header: Buffer }> {
+    for (;;) {
+      const first = next();
+      const name = segmentName(first.seq);
+      try {
+        const file = await folder.open(name, 'create');
+        const header = encodeSegmentHeader({ ...first, queue });
+        const sum = segmentSum(header);
+        const bytes = SEGMENT_HEADER_BYTES;
+        return { file, header, segment: { name, queue, sum, first, end: first, bytes, newest_ms: clock.wall() } };
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+        // One that could be neither used nor moved out of the way: its number is taken.
+        options.onAbandoned([NOTHING]);
+      }
+    }
+  }
+
+  async function write(into: Active, lot: readonly Waiting[]): Promise<void> {
+    const { segment, file } = into;
     const from = segment.bytes;
     let { seq, item } = next();
     let length = 0;
     const parts: Uint8Array[] = [];
-    for (const { block } of lot) {
-      const { body, count, signal, time_ms } = block;
-      parts.push(encodeRecordHeader({ seq, item, length: body.byteLength, count, time_ms, signal }, body), body);
-      length += sizeOf(block);
+    for (const one of lot) {
+      const { body, count, signal, time_ms } = one.block;
+      const header = encodeRecordHeader({ seq, item, count, time_ms, signal }, body, segment.sum);
+      one.sum = recordSum(header);
+      parts.push(header, body);
+      length += sizeOf(one.block);
       seq += 1;
       item += count;
     }
@@ -159,83 +216,81 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
       isWritten = true;
       if (sync === 'always') await file.sync();
     } catch (error) {
-      const isTakenBack = await takeBack(file, from, lot.length);
+      const isTakenBack = await takeBack(file, from, lot);
       // What a failed fdatasync leaves in the page cache may look as if it were on the disk: never trusted again.
-      if (isWritten || !isTakenBack || !isFullError(error)) await abandon(segment, file);
+      if (isWritten || !isTakenBack || !isFullError(error)) await abandon(into);
       throw error;
     }
     segment.bytes = from + length;
     segment.end = { seq, item };
     segment.newest_ms = lot.at(-1)!.block.time_ms;
-    hasUnsynced = sync !== 'always';
-    const blocks = lot.map(({ block }) => block);
-    options.onWritten(segment, blocks, from);
+    into.hasUnsynced = sync !== 'always';
+    options.onWritten(segment, lot, from);
     if (sync === 'group') callOffSync ??= clock.after(group_ms, syncGroup);
   }
 
   /** Takes back what may have been written behind `length`; false, and the numbers are given up, if it cannot. */
-  async function takeBack(file: OpenFile, length: number, count: number): Promise<boolean> {
+  async function takeBack(file: OpenFile, length: number, lot: readonly Waiting[]): Promise<boolean> {
     try {
       await file.truncate(length);
       return true;
     } catch {
       // Whether they lie there is for the next start to find out.
-      options.onAbandoned(count);
+      options.onAbandoned(lot);
       return false;
     }
   }
 
   /** Goes on in another segment. */
-  async function abandon(segment: Segment, file: OpenFile): Promise<void> {
-    active = undefined;
+  async function abandon(left: Active): Promise<void> {
+    const { segment } = left;
     segment.end = next();
-    await syncing;
-    await file.close().catch(() => undefined);
-    if (segment.end.seq > segment.first.seq) return;
-    options.onEmpty(segment);
-    await folder.remove(segment.name).catch(() => undefined);
+    await finish();
+    if (segment.bytes === SEGMENT_HEADER_BYTES) options.onEmpty(segment);
   }
 
   function syncGroup(): void {
     callOffSync = undefined;
-    syncing ??= syncNow().finally(() => (syncing = undefined));
+    if (active !== undefined) void syncActive(active);
   }
 
-  async function syncNow(): Promise<void> {
-    if (active === undefined || !hasUnsynced) return;
-    const { file, segment } = active;
-    hasUnsynced = false;
+  /** One sync after the other. Never rejects: what the disk may not have is in the page cache, at least. */
+  function syncActive(synced: Active): Promise<void> {
+    return (synced.syncing = synced.syncing.then(() => syncNow(synced)));
+  }
+
+  async function syncNow(synced: Active): Promise<void> {
+    if (!synced.hasUnsynced) return;
+    synced.hasUnsynced = false;
     try {
-      await file.sync();
+      await synced.file.sync();
     } catch (error) {
-      tell('Cannot make sure that what was queued survives a power cut', {
-        file: segment.name,
-        error: messageOf(error),
-      });
-      if (active?.file !== file) return;
-      active = undefined;
-      await working?.catch(() => undefined);
-      await file.close().catch(() => undefined);
+      // A later fdatasync would not write what this one could not.
+      synced.isDone = true;
+      const fields = { file: synced.segment.name, error: messageOf(error) };
+      tell('Cannot make sure that what was queued survives a power cut', fields);
     }
   }
 
   /** Ends the active segment. */
   async function finish(): Promise<void> {
-    await syncing;
-    if (sync === 'group') await syncNow();
-    const { file } = active ?? {};
+    const done = active;
+    if (done === undefined) return;
     active = undefined;
-    await file?.close();
+    if (sync === 'group') await syncActive(done);
+    await done.file.close().catch((error: unknown) => {
+      tell('Cannot close a segment', { file: done.segment.name, error: messageOf(error) });
+    });
   }
 
   return {
     append,
     isActive: (segment) => active?.segment === segment,
-    leave(segment) {
+    async leave(segment) {
       if (active?.segment !== segment) return;
-      const { file } = active;
-      active = undefined;
-      void file.close().catch(() => undefined);
+      active.isDone = true;
+      await turn;
+      if (active?.segment === segment) await finish();
     },
     async close() {
       await working;
@@ -244,6 +299,9 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
     },
   };
 }
+
+/** A number that no record has. */
+const NOTHING: WrittenRecord = { block: { body: new Uint8Array(), count: 0, signal: 'metrics', time_ms: 0 }, sum: 0 };
 
 function sizeOf({ body }: NewBlock): number {
   return RECORD_HEADER_BYTES + body.byteLength;

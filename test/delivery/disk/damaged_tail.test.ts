@@ -5,7 +5,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../../src/delivery/clock.ts';
 import { createDiskStore } from '../../../src/delivery/disk/disk_store.ts';
 import { openFolder } from '../../../src/delivery/disk/folder.ts';
-import { encodeRecordHeader, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../../src/delivery/disk/format.ts';
+import {
+  encodeRecordHeader,
+  RECORD_HEADER_BYTES,
+  SEGMENT_HEADER_BYTES,
+  segmentSum,
+} from '../../../src/delivery/disk/format.ts';
 import type { BlockStore } from '../../../src/delivery/store.ts';
 
 const BODY_BYTES = 100;
@@ -113,10 +118,8 @@ test.each([1, RECORD_HEADER_BYTES, RECORD_BYTES - 1])(
       readdirSync(path).find((name) => name.endsWith('.queue'))!,
     );
     const body = block(9).body;
-    const header = encodeRecordHeader(
-      { seq: 3, item: 9, length: BODY_BYTES, count: 3, time_ms: 0, signal: 'logs' },
-      body,
-    );
+    const record = { seq: 3, item: 9, count: 3, time_ms: 0, signal: 'logs' } as const;
+    const header = encodeRecordHeader(record, body, segmentSum(readFileSync(file)));
     appendFileSync(file, Buffer.concat([header, body]).subarray(0, length));
     const opened = await open();
     expect(opened.said).toEqual(['Cuts off what a crash left unfinished']);

@@ -41,7 +41,11 @@ async function openStore(changes: Partial<DiskStoreOptions> = {}): Promise<Block
     ...changes,
   });
   stores.push(store);
-  await store.open!({ opened: (n) => opened.push(n), lost: (reason, count) => lost.push([reason, count]), onRoom() {} });
+  await store.open!({
+    opened: (n) => opened.push(n),
+    lost: (reason, count) => lost.push([reason, count]),
+    onRoom() {},
+  });
   return store;
 }
 
