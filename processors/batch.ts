@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { defineProcessor } from '../src/component.ts';
 import { duration, option } from '../src/config/options.ts';
 import type { Batch, LogBatch, MetricBatch, Signal, TraceBatch } from '../src/model/batch.ts';
+import { deferMetrics } from '../src/model/deferred_batch.ts';
 import type { Layout } from '../src/model/layout.ts';
 import { lazyLogBatch, lazyMetricBatch } from '../src/model/otlp/lazy_batch.ts';
 import { splitRequest } from '../src/model/otlp/requests.ts';
@@ -95,8 +96,18 @@ function merge(batches: readonly Batch[], combine: (layouts: readonly Layout[]) 
     const records = (batches as readonly LogBatch[]).flatMap((batch) => batch.records);
     return { signal: 'logs', count: records.length, records };
   }
-  const metrics = batches as readonly MetricBatch[];
-  return concatenate(metrics, combine(metrics.map(({ series }) => series)));
+  return mergeMetrics(batches as readonly MetricBatch[], combine);
+}
+
+/**
+ * What receivers collect comes in the same order again and again, and becomes one layout that encoders know. What
+ * applications send comes in any order: its parts are kept, as it is their layouts that come again.
+ */
+function mergeMetrics(batches: readonly MetricBatch[], combine: (layouts: readonly Layout[]) => Layout): MetricBatch {
+  const columns = (): MetricBatch => concatenate(batches, combine(batches.map(({ series }) => series)));
+  if (batches.every(({ collection }) => collection !== undefined)) return columns();
+  const count = batches.reduce((sum, batch) => sum + batch.count, 0);
+  return deferMetrics(count, { parts: batches }, columns);
 }
 
 /** Export requests, one behind the other, are the request of all that is in them: their fields are repeated. */

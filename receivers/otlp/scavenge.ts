@@ -9,7 +9,7 @@ interface Collecting {
 }
 
 /** V8 marks after some 9 MB, and what was read is there twice when it was merged. */
-const EVERY_BYTES = 2 * 2 ** 20;
+const EVERY_BYTES = 2 ** 20;
 
 /** To be told of bytes that are not needed any more; has V8 free them now and then. */
 export function createScavenging(): (released_bytes: number) => void {

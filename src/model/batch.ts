@@ -112,6 +112,8 @@ export interface MetricBatch {
   readonly collection?: Collection;
   /** The same data as an encoded ExportMetricsServiceRequest (protobuf), where it came as one. */
   readonly otlp?: Uint8Array;
+  /** The batches it was merged of, in order, where their layouts come again and its own does not. */
+  readonly parts?: readonly MetricBatch[];
 }
 
 /** Says that a batch is all that a receiver measures: what an earlier one held beyond it has ended. */
@@ -213,14 +215,18 @@ export type Batch = MetricBatch | LogBatch | TraceBatch;
 export type Signal = Batch['signal'];
 export type BatchOf<S extends Signal> = Extract<Batch, { signal: S }>;
 
-function seriesKey({ resource, scope, metric, attributes }: Series): string {
+function seriesKey(series: Series): string {
+  return JSON.stringify([streamKey(series), attributesKey(series.attributes)]);
+}
+
+/** What series have in common that differ in attributes or runs alone, as text. */
+export function streamKey({ resource, scope, metric }: Pick<Series, 'resource' | 'scope' | 'metric'>): string {
   return JSON.stringify([
     metric.name,
     metric.kind,
     metric.unit,
     metric.isMonotonic,
     metric.temporality,
-    attributesKey(attributes),
     attributesKey(resource.attributes),
     scope.name,
     scope.version,

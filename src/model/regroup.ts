@@ -7,6 +7,7 @@ import { attributesKey } from './attributes.ts';
 import {
   NO_RECORDED_VALUE,
   Series,
+  streamKey,
   type DistributionPoint,
   type Exemplar,
   type MetricBatch,
@@ -104,14 +105,13 @@ function restarted({ resource, scope, metric, attributes }: Series, startTime: b
 function plan(layout: Layout, changed: (series: Series) => Series): Plan {
   const series = layout.map(changed);
   if (series.every((each, row) => each === layout[row])) return { series: layout, groups: undefined };
-  if (differsInResourceAlone(layout, series)) return { series, groups: undefined };
+  if (differsInResourceAlone(layout, series) || areDifferent(series)) return { series, groups: undefined };
   const byKey = new Map<string, number[]>();
   series.forEach(({ key }, row) => {
     const rows = byKey.get(key);
     if (rows === undefined) byKey.set(key, [row]);
     else rows.push(row);
   });
-  if (byKey.size === series.length) return { series, groups: undefined };
   const groups = [...byKey.values()];
   return { series: groups.map((rows) => merge(rows.map((row) => series[row]!))), groups };
 }
@@ -129,6 +129,25 @@ function differsInResourceAlone(before: Layout, after: Layout): boolean {
   }
   const keys = new Set(Array.from(changed.values(), (resource) => attributesKey(resource.attributes)));
   return keys.size === changed.size;
+}
+
+/** Whether no two are the same; without keys of their own, which take more memory than the series. */
+function areDifferent(layout: Layout): boolean {
+  const streams = new Map<string, Set<string>>();
+  let last: Series | undefined;
+  let sets = new Set<string>();
+  for (const series of layout) {
+    const { resource, scope, metric } = series;
+    if (resource !== last?.resource || scope !== last.scope || metric !== last.metric) {
+      const key = streamKey(series);
+      sets = streams.get(key) ?? new Set();
+      streams.set(key, sets);
+      last = series;
+    }
+    const { size } = sets;
+    if (sets.add(attributesKey(series.attributes)).size === size) return false;
+  }
+  return true;
 }
 
 /** One series in place of several: as old as the oldest. */

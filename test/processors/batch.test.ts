@@ -8,6 +8,7 @@ import { encodeLogs } from '../../src/model/otlp/encode_logs.ts';
 import { encodeMetrics } from '../../src/model/otlp/encode_metrics.ts';
 import { lazyLogBatch, lazyMetricBatch } from '../../src/model/otlp/lazy_batch.ts';
 import { encodeTracesJson, decodeTracesJson } from '../../src/model/otlp/json.ts';
+import { rowsOf } from '../model/otlp/arbitraries.ts';
 import { logBatch, logRecord, metricBatch, runProcessor, series, table } from '../support/processor.ts';
 
 afterEach(() => {
@@ -86,6 +87,19 @@ describe('batch', () => {
       exactValues: new Map([[0, 2n ** 60n]]),
     });
     expect(second!.series).toBe(first!.series);
+  });
+
+  test('keeps what applications sent as parts, which encode to the same rows as the whole', async () => {
+    const run = runProcessor(batchProcessor, { ...SLOW, send_batch_size: 3 });
+    const one = metricBatch([a!], [1], { exactValues: new Map([[0, 2n ** 60n]]) });
+    const two = metricBatch([b!, c!], [2, 3], { time: 7n });
+    await Promise.all([run.consume(one), run.consume(two)]);
+    const [merged] = run.metrics();
+    expect(merged!.parts).toEqual([one, two]);
+    const { parts: _, ...whole } = { parts: undefined, ...merged! };
+    expect(rowsOf(decodeMetrics(encodeMetrics(merged!)))).toEqual(rowsOf(decodeMetrics(encodeMetrics(whole))));
+    const changed = { ...merged!, values: Float64Array.of(4, 5, 6), exactValues: undefined };
+    expect([...decodeMetrics(encodeMetrics(changed as unknown as MetricBatch)).values]).toEqual([4, 5, 6]);
   });
 
   test('merges encoded batches without decoding them', async () => {

@@ -12,15 +12,11 @@ import {
   type Temporality,
 } from '../batch.ts';
 import { type AttributesBuilder, finishAttributes, readAttribute } from './any_value.ts';
-import {
-  type DecodedPoint,
-  readExemplar,
-  readExponentialHistogramPoint,
-  readHistogramPoint,
-  readSummaryPoint,
-} from './decode_points.ts';
+import { readExemplar, readExponentialHistogramPoint, readHistogramPoint, readSummaryPoint } from './decode_points.ts';
 import { metricKey, resourceKey, scopeKey } from './layout_groups.ts';
+import { MetricRows } from './metric_rows.ts';
 import { Reader } from './reader.ts';
+import { noteDecoded, readRecurring, type Distribution } from './recurring.ts';
 import { readResourceEnvelope, readScopeEnvelope } from './resource.ts';
 import { names } from './string_table.ts';
 
@@ -29,15 +25,19 @@ import { names } from './string_table.ts';
  * @throws {SyntaxError} if it is no protobuf message of this kind
  */
 export function decodeMetrics(bytes: Uint8Array): MetricBatch {
+  const recurring = readRecurring(bytes);
+  if (recurring !== undefined) return recurring;
   const reader = new Reader(bytes);
-  const rows = new Rows();
+  const rows = new MetricRows();
   const seen: Seen = { resources: new Map(), scopes: new Map(), metrics: new Map() };
   while (!reader.isAtEnd(reader.size)) {
     const tag = reader.tag();
     if (tag === 0x0a) readResourceMetrics(reader, rows, seen);
     else reader.skip(tag);
   }
-  return rows.finish();
+  const batch = rows.finish();
+  if (rows.places !== undefined) noteDecoded(bytes, batch, rows.places);
+  return batch;
 }
 
 /** What this message spoke of already, by text. */
@@ -47,7 +47,7 @@ interface Seen {
   readonly metrics: Map<string, Metric>;
 }
 
-function readResourceMetrics(reader: Reader, rows: Rows, seen: Seen): void {
+function readResourceMetrics(reader: Reader, rows: MetricRows, seen: Seen): void {
   const end = reader.message();
   const { about, contents } = readResourceEnvelope(reader, end);
   const resource = same(seen.resources, resourceKey(about), about);
@@ -58,7 +58,7 @@ function readResourceMetrics(reader: Reader, rows: Rows, seen: Seen): void {
   reader.position = end;
 }
 
-function readScopeMetrics(reader: Reader, rows: Rows, seen: Seen, resource: Resource): void {
+function readScopeMetrics(reader: Reader, rows: MetricRows, seen: Seen, resource: Resource): void {
   const { about, contents } = readScopeEnvelope(reader, reader.message());
   const scope = same(seen.scopes, scopeKey(about), about);
   for (const position of contents) {
@@ -83,7 +83,7 @@ const KIND_OF_TAG: ReadonlyMap<number, MetricKind> = new Map([
 ]);
 
 /** Reads a Metric; its name and metadata may follow its points. */
-function readMetric(reader: Reader, rows: Rows, seen: Seen, resource: Resource, scope: Scope): void {
+function readMetric(reader: Reader, rows: MetricRows, seen: Seen, resource: Resource, scope: Scope): void {
   const end = reader.message();
   const data: { readonly kind: MetricKind; readonly position: number }[] = [];
   let name = '';
@@ -148,7 +148,7 @@ type MakeMetric = (valueType: 'int' | 'double') => Metric;
 function readNumberPoints(
   reader: Reader,
   end: number,
-  rows: Rows,
+  rows: MetricRows,
   resource: Resource,
   scope: Scope,
   make: MakeMetric,
@@ -167,9 +167,10 @@ function readNumberPoints(
     let exemplars: Exemplar[] | undefined;
     let startTime = 0n;
     let time = 0n;
+    let timeAt = 0;
     let flags = 0;
     let value: number | bigint = Number.NaN;
-    let hasValue = false;
+    let valueAt = 0;
     while (!reader.isAtEnd(pointEnd)) {
       const tag = reader.tag();
       switch (tag) {
@@ -180,16 +181,17 @@ function readNumberPoints(
           startTime = reader.startTime();
           break;
         case 0x19: // time_unix_nano
+          timeAt = reader.position;
           time = reader.time();
           break;
         case 0x21: // as_double
+          valueAt = reader.position;
           value = reader.double();
-          hasValue = true;
           metric = doubles ??= make('double');
           break;
         case 0x31: // as_int
+          valueAt = reader.position;
           value = reader.sfixed64();
-          hasValue = true;
           metric = ints ??= make('int');
           break;
         case 0x2a: // exemplars
@@ -203,85 +205,37 @@ function readNumberPoints(
       }
     }
     metric ??= doubles = make('double');
-    if (!hasValue) flags |= NO_RECORDED_VALUE;
+    if (valueAt === 0) flags |= NO_RECORDED_VALUE;
     else if ((flags & NO_RECORDED_VALUE) !== 0) value = Number.NaN;
     const series = new Series(resource, scope, metric, finishAttributes(attributes), startTime);
-    rows.add(series, value, time, flags, exemplars, undefined);
+    rows.addNumber(series, value, valueAt, time, timeAt, flags, exemplars);
   }
 }
 
-const READ_POINT: Readonly<Record<DistributionPoint['type'], (reader: Reader) => DecodedPoint>> = {
-  histogram: readHistogramPoint,
-  exponential_histogram: readExponentialHistogramPoint,
-  summary: readSummaryPoint,
+const POINT: Readonly<Record<DistributionPoint['type'], Pick<Distribution, 'read' | 'keptTags'>>> = {
+  histogram: { read: readHistogramPoint, keptTags: [0x11, 0x4a] },
+  exponential_histogram: { read: readExponentialHistogramPoint, keptTags: [0x0a, 0x11] },
+  summary: { read: readSummaryPoint, keptTags: [0x11, 0x3a] },
 };
 
 function readDistributionPoints(
   reader: Reader,
   end: number,
-  rows: Rows,
+  rows: MetricRows,
   resource: Resource,
   scope: Scope,
   metric: Metric,
 ): void {
-  const read = READ_POINT[metric.kind as DistributionPoint['type']];
+  const kind = POINT[metric.kind as DistributionPoint['type']];
   while (!reader.isAtEnd(end)) {
     const tag = reader.tag();
     if (tag !== 0x0a) {
       reader.skip(tag);
       continue;
     }
-    const { attributes, startTime, time, flags, exemplars, point } = read(reader);
-    const series = new Series(resource, scope, metric, attributes, startTime);
-    rows.add(series, Number.NaN, time, flags, exemplars, point);
+    const { position } = reader;
+    const decoded = kind.read(reader);
+    const series = new Series(resource, scope, metric, decoded.attributes, decoded.startTime);
+    rows.addDistribution(series, decoded, { row: rows.count, position, ...kind });
   }
-}
-
-/** The columns of a batch that grows; those that most batches lack are made when a row needs them. */
-class Rows {
-  readonly #series: Series[] = [];
-  readonly #values: number[] = [];
-  readonly #times: bigint[] = [];
-  #hasTimes = false;
-  #flags: number[] | undefined;
-  #exactValues: Map<number, bigint> | undefined;
-  #points: (DistributionPoint | undefined)[] | undefined;
-  #exemplars: (readonly Exemplar[] | undefined)[] | undefined;
-
-  add(
-    series: Series,
-    value: number | bigint,
-    time: bigint,
-    flags: number,
-    exemplars: readonly Exemplar[] | undefined,
-    point: DistributionPoint | undefined,
-  ): void {
-    const row = this.#series.length;
-    this.#series.push(series);
-    if (typeof value === 'bigint') (this.#exactValues ??= new Map()).set(row, value);
-    this.#values.push(Number(value));
-    this.#times.push(time);
-    if (!this.#hasTimes && time !== this.#times[0]) this.#hasTimes = true;
-    if (flags !== 0) (this.#flags ??= [])[row] = flags;
-    if (point !== undefined) (this.#points ??= [])[row] = point;
-    if (exemplars !== undefined) (this.#exemplars ??= [])[row] = exemplars;
-  }
-
-  finish(): MetricBatch {
-    const count = this.#series.length;
-    const batch = { signal: 'metrics', count, series: this.#series, values: Float64Array.from(this.#values) } as const;
-    return {
-      ...batch,
-      time: this.#times[0] ?? 0n,
-      ...(this.#hasTimes && { times: BigUint64Array.from(this.#times) }),
-      ...(this.#flags && { flags: Uint32Array.from({ length: count }, (_, row) => this.#flags?.[row] ?? 0) }),
-      ...(this.#exactValues && { exactValues: this.#exactValues }),
-      ...(this.#points && { points: dense(this.#points, count) }),
-      ...(this.#exemplars && { exemplars: dense(this.#exemplars, count) }),
-    };
-  }
-}
-
-function dense<T>(sparse: readonly (T | undefined)[], count: number): readonly (T | undefined)[] {
-  return Array.from({ length: count }, (_, row) => sparse[row]);
 }
