@@ -9,7 +9,14 @@ export interface Admission {
   /** Bytes that were put and are not yet in a segment. */
   readonly reserved_bytes: number;
   hasRoom(bytes: number): boolean;
+  /** Whether the last time that it had no room was the volume's fault. */
+  readonly isVolumeShort: boolean;
   reserve(block: NewBlock): void;
+  /**
+   * A block whose room was reserved before it was known what the queue holds.
+   * @throws {StoreError} there is none; it is not reserved any more
+   */
+  admit(block: NewBlock): void;
   /** A block is in a segment now. */
   arrived(block: NewBlock): void;
   /** Blocks could not be stored: what their owners are told. */
@@ -27,6 +34,7 @@ export function createAdmission(
   volume: () => Volume | undefined,
 ): Admission {
   let reserved_bytes = 0;
+  let isVolumeShort = false;
 
   function arrived({ body }: NewBlock): void {
     reserved_bytes -= body.byteLength + OVERHEAD_BYTES;
@@ -38,11 +46,19 @@ export function createAdmission(
     },
     hasRoom(bytes) {
       const size = bytes + OVERHEAD_BYTES;
-      if (volume()?.isShort(size) === true) return false;
-      return stored_bytes() + reserved_bytes + size <= capacity_bytes;
+      isVolumeShort = volume()?.isShort(size) === true;
+      return !isVolumeShort && stored_bytes() + reserved_bytes + size <= capacity_bytes;
+    },
+    get isVolumeShort() {
+      return isVolumeShort;
     },
     reserve({ body }) {
       reserved_bytes += body.byteLength + OVERHEAD_BYTES;
+    },
+    admit(block) {
+      if (stored_bytes() + reserved_bytes <= capacity_bytes) return;
+      arrived(block);
+      throw new StoreError(`Cannot write to ${place}: it is full already`, true, undefined);
     },
     arrived,
     refuse(blocks, error) {

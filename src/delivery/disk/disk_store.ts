@@ -91,8 +91,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     await options.lock.acquire();
     try {
       if (isClosed) throw new Error('Cannot open the queue: the exporter has ended');
-      takingOver = load(folder);
-      await takingOver;
+      await (takingOver = load(folder));
     } catch (error) {
       options.lock.release();
       throw error;
@@ -115,11 +114,10 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
   }
 
   function createParts(folder: Folder): Parts {
-    const onRoom = (): void => owner.onRoom();
-    const volume = createVolume(folder, options.minFree_bytes, clock, onRoom);
+    const volume = createVolume(folder, options.minFree_bytes, clock, owner.onRoom);
     const reader = createSegmentReader(folder);
     const cursor = createCursor({ folder, current: () => progress, isSynced: options.sync !== 'none', clock, tell });
-    const removal = createRemoval({ folder, cursor, onRoom, clock, tell });
+    const removal = createRemoval({ folder, cursor, onRoom: owner.onRoom, clock, tell });
     const writer = createSegmentWriter({
       ...options,
       folder,
@@ -159,14 +157,14 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     return parts === undefined ? putLater(block) : parts.writer.append(block);
   }
 
-  /** While another exporter has the folder still: what lies there was not known when room was asked for. */
+  /** While another exporter has the folder still. */
   async function putLater(block: NewBlock): Promise<void> {
     try {
       await isOpen.promise;
-      if (stored() + admission.reserved_bytes > capacity_bytes) throw new Error('the queue is full already');
     } catch (error) {
       throw admission.refuse([block], error);
     }
+    admission.admit(block);
     return parts!.writer.append(block);
   }
 
@@ -190,8 +188,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
   }
 
   function removeExpired(active: Segment): void {
-    if (maxAge_ms === 0) return;
-    for (let oldest = shelf.oldest!; oldest !== active; oldest = shelf.oldest!) {
+    for (let { oldest } = shelf; maxAge_ms > 0 && oldest !== undefined && oldest !== active; { oldest } = shelf) {
       if (clock.wall() - oldest.newest_ms <= maxAge_ms) return;
       const count = removeOldest(oldest);
       if (count > 0) owner.lost('expired', count, EXPIRED);
@@ -239,7 +236,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
 
   /** Sets a segment aside that cannot be read. What of it is in memory is delivered from there. */
   async function giveUp(segment: Segment, error: unknown): Promise<void> {
-    const { folder, writer, reading, reader, cursor } = parts!;
+    const { folder, writer, reading, reader } = parts!;
     await writer.leave(segment);
     if (reading.segment !== segment) return;
     const to = recent.first !== undefined && recent.first.seq < segment.end.seq ? recent.first : segment.end;
@@ -248,7 +245,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     if (count > 0) owner.lost('corrupt', count, `Cannot read ${folder.path}/${segment.name}: ${messageOf(error)}`);
     await reader.leave(segment);
     await setAside(folder, segment.name, messageOf(error), tell);
-    void cursor.save();
+    void parts!.cursor.save();
   }
 
   /** Settles a span that will not be delivered: its items, without those that were settled before or are under way. */
@@ -340,6 +337,9 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     },
     open,
     hasRoom: admission.hasRoom,
+    get isVolumeShort() {
+      return admission.isVolumeShort;
+    },
     put,
     take,
     evict,
