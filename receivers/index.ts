@@ -9,6 +9,7 @@ import nats from './nats.ts';
 import network from './network/index.ts';
 import otlp from './otlp.ts';
 import paging from './paging.ts';
+import process from './process/index.ts';
 import processes from './processes/index.ts';
 import self from './self/index.ts';
 import system from './system.ts';
@@ -25,6 +26,7 @@ export const receivers: readonly AnyReceiverDefinition[] = [
   network,
   otlp,
   paging,
+  process,
   processes,
   self,
   system,

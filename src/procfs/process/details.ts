@@ -42,9 +42,9 @@ export interface DetailReader {
   /**
    * Reads what is asked for into the process, and its stat again, which tells whether all of it was the same process: if
    * not, nothing is taken and the answer is false. A file that is denied is not tried again for this process, unless it
-   * becomes another program.
+   * becomes another program; one that was read after this scan already is not read again.
    */
-  read(process: Process): boolean;
+  read(process: Process, scan: number): boolean;
 }
 
 export function createDetailReader(
@@ -55,6 +55,7 @@ export function createDetailReader(
   const status = new Float64Array(STATUS_KEYS.length);
   let descriptors = NaN;
   let readDescriptors: ((pid: number) => number) | undefined;
+  const files = (wanted.io ? IO : 0) | (wanted.status ? STATUS : 0) | (wanted.descriptors ? FD : 0);
 
   /** True if the file was read. */
   function attempt(process: Process, file: number, read: () => void): boolean {
@@ -72,8 +73,10 @@ export function createDetailReader(
   }
 
   return {
-    read(process) {
+    read(process, scan) {
       const { pid } = process;
+      if (process.detailScan !== scan) process.details = 0;
+      if ((files & ~process.details) === 0) return true;
       const hasIo = wanted.io && attempt(process, IO, () => readKeyed(host.readOnce(`/proc/${pid}/io`), IO_KEYS, io));
       const hasStatus =
         wanted.status &&
@@ -84,6 +87,8 @@ export function createDetailReader(
         !process.isKernelThread &&
         attempt(process, FD, () => (descriptors = readDescriptors!(pid)));
       if (!table.refresh(process)) return false;
+      process.detailScan = scan;
+      process.details |= files;
       if (hasIo) storeIo(process, io);
       if (hasStatus) storeStatus(process, status);
       if (hasDescriptors) process.levels[DESCRIPTORS] = descriptors;
@@ -136,4 +141,25 @@ function createDescriptorCounter(host: Host): (pid: number) => number {
   return isCounted
     ? (pid) => statSync(host.resolve(`/proc/${pid}/fd`)).size
     : (pid) => host.list(`/proc/${pid}/fd`).length;
+}
+
+const PSS = 8;
+const PSS_KEY = [key('Pss:')];
+
+/**
+ * Bytes of physical memory, what is shared by its share; NaN where it is denied or there is none. Takes the kernel a
+ * walk through all of the address space, so it is read of few processes.
+ */
+export function readPss(host: Host, process: Process, onFailure: OnFailure): number {
+  if (process.isKernelThread || (process.denied & PSS) !== 0) return NaN;
+  const values = new Float64Array(1);
+  try {
+    readKeyed(host.readOnce(`/proc/${process.pid}/smaps_rollup`), PSS_KEY, values);
+    return values[0] * KIB;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES' || code === 'EPERM') process.denied |= PSS;
+    if (!isAbsent(error)) onFailure('/proc/[pid]/smaps_rollup', error);
+    return NaN;
+  }
 }

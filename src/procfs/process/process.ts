@@ -47,8 +47,9 @@ export class Process implements ProcessStat {
   readonly firstScan: number;
   /** Number of the last scan that found it to have done something. */
   changedScan: number;
-  /** Number of the scan after which its further files were read, -1 before. */
+  /** Number of the scan after which its further files were read, -1 before; and which of them, as bits. */
   detailScan = -1;
+  details = 0;
   /** Further files that it denies, as bits. */
   denied = 0;
   /** Effective user; -1 before it was read. */

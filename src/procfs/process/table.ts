@@ -47,9 +47,6 @@ export interface ProcessTableOptions {
 
 export const DEFAULT_MOST_KEPT = 4096;
 
-/** A scan this old may still be shared: receivers of one tick run one after the other. */
-const SHARED_FOR_ms = 100;
-
 const tables = new WeakMap<Host, SharedTable>();
 
 /** Opens the table of a host; reads nothing yet. */
@@ -82,7 +79,8 @@ class SharedTable {
   readonly #line = new StatLine();
   #processes: Process[] = [];
   #scan: Scan | undefined;
-  #scannedAt_ms = -Infinity;
+  /** Until the event loop turns: the receivers of one tick run one after the other. */
+  #isFresh = false;
   #number = 0;
   #kept = 0;
   #mostKept: number | undefined;
@@ -110,8 +108,7 @@ class SharedTable {
   }
 
   scanAfter(seen: number): Scan {
-    const isFresh = performance.now() - this.#scannedAt_ms < SHARED_FOR_ms;
-    if (this.#scan !== undefined && this.#number > seen && isFresh) return this.#scan;
+    if (this.#scan !== undefined && this.#number > seen && this.#isFresh) return this.#scan;
     return this.#scanNow();
   }
 
@@ -151,7 +148,10 @@ class SharedTable {
     ended.sort((a, b) => b.startTicks - a.startTicks);
     for (const process of ended) this.#bury(process);
     this.#processes = processes;
-    this.#scannedAt_ms = performance.now();
+    if (this.consumers.size > 1) {
+      this.#isFresh = true;
+      setImmediate(() => (this.#isFresh = false)).unref();
+    }
     return (this.#scan = { number, processes, ended, failure });
   }
 
