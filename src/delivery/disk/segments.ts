@@ -55,6 +55,7 @@ export async function loadSegments(folder: Folder, isSynced: boolean, tell: Tell
   const found: Segment[] = [];
   const alien: string[] = [];
   let hasOthers = false;
+  const lastName = names.findLast((name) => seqOfSegment(name) !== undefined);
   for (const name of names) {
     const seq = seqOfSegment(name);
     if (seq === undefined) {
@@ -66,6 +67,7 @@ export async function loadSegments(folder: Folder, isSynced: boolean, tell: Tell
       if (segment.first.seq !== seq) throw new Error('has the name of another');
       found.push(segment);
     } catch (error) {
+      if (name === lastName && (await removeUnbegun(folder, name))) continue;
       if (!(await setAside(folder, name, messageOf(error), tell))) hasOthers = true;
     }
   }
@@ -112,6 +114,18 @@ function consistent(segments: readonly Segment[]): Segment[] {
   const chosen: Segment[] = [];
   for (let index = best; index !== -1; index = chains[index]!.next) chosen.push(segments[index]!);
   return chosen;
+}
+
+/** Removes what a process left that was killed between making a segment and writing its header; false if it is none. */
+async function removeUnbegun(folder: Folder, name: string): Promise<boolean> {
+  try {
+    const size = await withFile(folder, name, 'read', (file) => file.size());
+    if (size < SEGMENT_HEADER_BYTES) await folder.remove(name);
+    return size < SEGMENT_HEADER_BYTES;
+  } catch {
+    // It is set aside, then.
+    return false;
+  }
 }
 
 /** Its header, and the time of its first record. */

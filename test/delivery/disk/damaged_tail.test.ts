@@ -138,3 +138,17 @@ test('createDiskStore does not believe a damaged record that it holds more items
   expect(opened.said).toEqual(['Cuts off what a crash left unfinished']);
   await opened.store.close();
 });
+
+test.each([0, 1, SEGMENT_HEADER_BYTES - 1])(
+  'createDiskStore says nothing of a last segment of %d bytes, whose process was killed while it began it',
+  async (length) => {
+    await putThree((bytes) => bytes);
+    writeFileSync(join(path, '0000000000000003.queue'), Buffer.alloc(length));
+    const opened = await open();
+    expect([opened.recovered, await drain(opened), opened.lost, opened.said]).toEqual([9, [1, 2, 3], [], []]);
+    await opened.store.put(block(4));
+    expect(await drain(opened)).toEqual([4]);
+    await opened.store.close();
+    expect(readdirSync(path)).toEqual(['cursor']);
+  },
+);

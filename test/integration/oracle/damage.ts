@@ -1,7 +1,7 @@
 /** What a power cut or a bad disk does to the folder of a queue while no agent uses it. */
-import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RECORD_HEADER_BYTES } from '../../../src/delivery/disk/format.ts';
+import { RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../../src/delivery/disk/format.ts';
 import { openSegment, readQueue } from '../../../src/delivery/disk/inspect.ts';
 import { decodeNumbers, type NumberedSignal } from './numbered.ts';
 import type { Random } from './random.ts';
@@ -74,6 +74,8 @@ export async function flipBit(folder: string, signal: NumberedSignal, random: Ra
 
 /** Those that are whole. */
 async function recordsIn(folder: string, name: string, isLastSegment: boolean): Promise<Place[]> {
+  // The agent was killed before it had written the header.
+  if (statSync(join(folder, name)).size < SEGMENT_HEADER_BYTES) return [];
   const { records } = await openSegment(folder, name);
   const places: Place[] = [];
   for await (const { seq, body, nextAt } of records()) {
