@@ -6,6 +6,7 @@ import cumulativetodelta from './cumulativetodelta.ts';
 import deltatorate from './deltatorate.ts';
 import filter from './filter.ts';
 import memoryLimiter from './memory_limiter.ts';
+import probabilisticSampler from './probabilistic_sampler/index.ts';
 import redaction from './redaction/index.ts';
 import resource from './resource.ts';
 import resourcedetection from './resourcedetection/index.ts';
@@ -18,6 +19,7 @@ export const processors: readonly AnyProcessorDefinition[] = [
   deltatorate,
   filter,
   memoryLimiter,
+  probabilisticSampler,
   redaction,
   resource,
   resourcedetection,

@@ -20,6 +20,7 @@ const ALL: readonly AnyDefinition[] = [...receivers, ...processors, ...exporters
 /** The options without which a component cannot be, where it has such. */
 const MINIMAL: Readonly<Record<string, object>> = {
   'processor attributes': { actions: [{ key: 'k', action: 'upsert', value: 'w' }] },
+  'processor probabilistic_sampler': { sampling_percentage: 100 },
   'processor resource': { attributes: [{ key: 'k', action: 'upsert', value: 'w' }] },
   'exporter otlp': { endpoint: 'http://127.0.0.1:4318' },
   'exporter influxdb': { bucket: 'b' },
