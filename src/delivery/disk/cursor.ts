@@ -128,7 +128,9 @@ export function createCursor({ folder, current, isSynced, clock, tell }: CursorO
   }
 
   async function create(): Promise<OpenFile> {
-    await folder.remove(CURSOR_NAME).catch(() => undefined);
+    // What is no file cannot be removed like one.
+    const removed = folder.remove(CURSOR_NAME).catch(() => folder.rename(CURSOR_NAME, `${CURSOR_NAME}.bad`));
+    await removed.catch(() => undefined);
     const created = await folder.open(CURSOR_NAME, 'create');
     try {
       // All its room at once, so that no later state meets a full disk.

@@ -68,7 +68,7 @@ export interface FaultyFolder {
   cutPower(): void;
   /** A file as it is now, to look at. */
   peek(name: string): Buffer | undefined;
-  /** A file as it is now, to damage: also on the disk. */
+  /** Changes a file behind everyone's back, also on the disk; a file that is not there is an empty one. */
   alter(name: string, change: (data: Buffer) => Buffer): void;
   /** The file in which `bytes` lie; undefined where they are in none. */
   find(bytes: Uint8Array): { readonly name: string; readonly at: number } | undefined;
@@ -304,7 +304,9 @@ export function createFaultyFolder(seed: number): FaultyFolder {
     },
     peek: (name) => names.get(name)?.data,
     alter(name, change) {
-      const inode = existing(name);
+      const inode = names.get(name) ?? { data: Buffer.alloc(0), durable: Buffer.alloc(0), changes: [] };
+      names.set(name, inode);
+      durableNames.set(name, inode);
       inode.data = change(Buffer.from(inode.data));
       inode.durable = Buffer.from(inode.data);
       inode.changes = [];
