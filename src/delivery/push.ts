@@ -229,7 +229,9 @@ export function createPush(options: PushOptions): Push {
       figures.refused += block.count;
       throw new RetryableError(`Cannot queue ${signal}: ${messageOf(error)}`, { cause: error });
     }
-    trouble.has(`${error.message}; ${CONSEQUENCES[on_full]}`);
+    // Removing the oldest helps nobody where the disk is not full but broken.
+    const policy = on_full === 'drop_oldest' && !error.isFull ? 'drop_newest' : on_full;
+    trouble.has(`${error.message}; ${CONSEQUENCES[policy]}`);
     if (on_full === 'block') {
       callOffStoreAgain ??= clock.after(STORE_AGAIN_MS, () => {
         callOffStoreAgain = undefined;
