@@ -72,6 +72,8 @@ export class Series {
   /** Unix nanoseconds of the start of the run; 0n for gauges and where unknown. */
   readonly startTime: bigint;
   #key: string | undefined;
+  /** The newest first. */
+  #derived: Derived | undefined;
 
   constructor(resource: Resource, scope: Scope, metric: Metric, attributes: Attributes, startTime: bigint) {
     this.resource = resource;
@@ -85,6 +87,30 @@ export class Series {
   get key(): string {
     return (this.#key ??= seriesKey(this));
   }
+
+  /**
+   * What `make` gives for it, once. Kept in the series, as a WeakMap of many that live shortly costs V8 more than what
+   * they are for; of several `make` the eight newest, or each reload would leave something behind.
+   */
+  derive<T>(make: (series: Series) => T): T {
+    for (let known = this.#derived; known !== undefined; known = known.next) {
+      if (known.make === make) return known.value as T;
+    }
+    const value = make(this);
+    this.#derived = { make, value, next: this.#derived };
+    let last = this.#derived;
+    for (let count = 1; count < MAX_DERIVED && last.next !== undefined; count++) last = last.next;
+    last.next = undefined;
+    return value;
+  }
+}
+
+const MAX_DERIVED = 8;
+
+interface Derived {
+  readonly make: unknown;
+  readonly value: unknown;
+  next: Derived | undefined;
 }
 
 /** Set on a row without a value: the series ended with the point before (`DataPointFlags` in OTLP). */

@@ -18,10 +18,7 @@ export function perLayout<T>(derive: (layout: Layout) => T): (layout: Layout) =>
 
 /** Like {@link perLayout}, for single series. */
 export function perSeries<T>(derive: (series: Series) => T): (series: Series) => T {
-  const known = new WeakMap<Series, { readonly value: T }>();
-  return (series) => {
-    let entry = known.get(series);
-    if (entry === undefined) known.set(series, (entry = { value: derive(series) }));
-    return entry.value;
-  };
+  // A function of its own: `derive` may be wrapped more than once.
+  const make = (series: Series): T => derive(series);
+  return (series) => series.derive(make);
 }
