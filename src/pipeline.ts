@@ -79,11 +79,13 @@ export function counting(
 ): Consumer {
   return {
     consume(batch) {
+      // The number alone: who waits shall not hold on to the batch.
+      const { count: items } = batch;
       const count = (): void => {
-        figures.sent += batch.count;
+        figures.sent += items;
         if (advance === undefined) return;
-        figures.accepted += batch.count;
-        advance.count += batch.count;
+        figures.accepted += items;
+        advance.count += items;
       };
       const pending = outlet.consume(batch);
       return pending === undefined ? count() : pending.then(count);
