@@ -11,8 +11,8 @@ export interface Recording {
 
 /** From now on, who opens which file is known. */
 export function record(): Recording {
-  const { openSync, closeSync, readSync, readFileSync, readdirSync, statfsSync } = fs;
-  const original = { openSync, closeSync, readSync, readFileSync, readdirSync, statfsSync };
+  const { openSync, closeSync, readSync, readFileSync, readdirSync, statfsSync, statSync } = fs;
+  const original = { openSync, closeSync, readSync, readFileSync, readdirSync, statfsSync, statSync };
   const originalStatfs = fs.promises.statfs;
   const paths = new Map<number, string>();
   const fresh = new Set<number>();
@@ -33,7 +33,8 @@ export function record(): Recording {
   fs.readSync = ((...given: Parameters<typeof fs.readSync>) => {
     const [fd, , , , position] = given as unknown as [number, unknown, unknown, unknown, number | null];
     // The reads that follow until the end of the file belong to the first.
-    if (position === 0) note(fresh.has(fd) ? 'o' : 'r', paths.get(fd));
+    if (position === 0) note(fresh.has(fd) ? 'o' : 'k', paths.get(fd));
+    else if (operations?.at(-1) === `k ${paths.get(fd)}`) operations[operations.length - 1] = `r ${paths.get(fd)}`;
     return original.readSync(...given);
   }) as typeof fs.readSync;
   fs.readFileSync = ((...given: Parameters<typeof fs.readFileSync>) => {
@@ -48,6 +49,10 @@ export function record(): Recording {
     note('s', given[0]);
     return original.statfsSync(...given);
   }) as typeof fs.statfsSync;
+  fs.statSync = ((...given: Parameters<typeof fs.statSync>) => {
+    note('f', given[0]);
+    return original.statSync(...given);
+  }) as typeof fs.statSync;
   fs.promises.statfs = ((...given: Parameters<typeof fs.promises.statfs>) => {
     note('s', given[0]);
     return originalStatfs(...given);

@@ -1,5 +1,6 @@
 /* The floor: the same system calls as one collection, and nothing else. Reads operations from a file, one a line:
  *   r PATH  read again through a kept descriptor      o PATH  open, read, close
+ *   k PATH  the same, with one read                   f PATH  stat
  *   l PATH  list a folder                             s PATH  statfs
  * Runs them all ROUNDS times with PAUSE microseconds in between; prints CPU microseconds of one round.
  *   reads OPERATIONS ROUNDS PAUSE */
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -35,7 +37,7 @@ int main(int argc, char **argv) {
   while (count < 100000 && fgets(line, sizeof line, file)) {
     line[strcspn(line, "\n")] = 0;
     operations[count] = (struct operation){line[0], strdup(line + 2), -1};
-    if (line[0] == 'r') operations[count].fd = open(line + 2, O_RDONLY);
+    if (line[0] == 'r' || line[0] == 'k') operations[count].fd = open(line + 2, O_RDONLY);
     count++;
   }
   int rounds = atoi(argv[2]), pause = atoi(argv[3]);
@@ -44,7 +46,12 @@ int main(int argc, char **argv) {
     for (int i = 0; i < count; i++) {
       struct operation *o = &operations[i];
       if (o->kind == 'r') drain(o->fd, buffer, sizeof buffer);
-      else if (o->kind == 'o') {
+      else if (o->kind == 'k') {
+        if (pread(o->fd, buffer, sizeof buffer, 0) < 0) continue;
+      } else if (o->kind == 'f') {
+        struct stat s;
+        stat(o->path, &s);
+      } else if (o->kind == 'o') {
         int fd = open(o->path, O_RDONLY);
         if (fd >= 0) drain(fd, buffer, sizeof buffer), close(fd);
       } else if (o->kind == 'l') {

@@ -76,7 +76,7 @@ export const options = {
   refresh_idle: option(
     v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)),
     'Of a process that is not reported and whose stat shows no activity, I/O, context switches, swap and descriptors are read at every so many collections only.',
-    4,
+    8,
   ),
   kept_descriptors: option(
     v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1_000_000)),

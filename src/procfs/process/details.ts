@@ -77,10 +77,11 @@ export function createDetailReader(
       const { pid } = process;
       if (process.detailScan !== scan) process.details = 0;
       if ((files & ~process.details) === 0) return true;
-      const hasIo = wanted.io && attempt(process, IO, () => readKeyed(host.readOnce(`/proc/${pid}/io`), IO_KEYS, io));
+      const hasIo =
+        wanted.io && attempt(process, IO, () => readKeyed(readInOnePiece(host, `/proc/${pid}/io`), IO_KEYS, io));
       const hasStatus =
         wanted.status &&
-        attempt(process, STATUS, () => readKeyed(host.readOnce(`/proc/${pid}/status`), STATUS_KEYS, status));
+        attempt(process, STATUS, () => readKeyed(readInOnePiece(host, `/proc/${pid}/status`), STATUS_KEYS, status));
       readDescriptors ??= createDescriptorCounter(host);
       const hasDescriptors =
         wanted.descriptors &&
@@ -130,6 +131,16 @@ function storeStatus(process: Process, values: Float64Array): void {
   process.levels[SWAP] = process.isKernelThread || process.state === 'Z' ? 0 : swap * KIB;
   process.counters[VOLUNTARY] = rise(process.counters[VOLUNTARY], voluntary);
   process.counters[INVOLUNTARY] = rise(process.counters[INVOLUNTARY], involuntary);
+}
+
+/** Files of a process come in one read (`single_open` in fs/proc/base.c); the one that would say that it is all is spared. */
+function readInOnePiece(host: Host, path: string): Uint8Array {
+  const file = host.open(path);
+  try {
+    return file.read();
+  } finally {
+    file.close();
+  }
 }
 
 const PROC_SUPER_MAGIC = 0x9fa0;
