@@ -2,7 +2,6 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
@@ -11,6 +10,7 @@ import type { HttpSender, HttpSenderOptions } from '../../src/component.ts';
 import { createHttpSender, parseRetryAfter } from '../../src/delivery/http_sender.ts';
 import { PermanentError, RefusedError, RetryableError, TooLargeError } from '../../src/errors.ts';
 import { createCertificates, type Certificates } from '../support/certificates.ts';
+import { uncompress } from 'snappyjs';
 
 const open: { close(): unknown }[] = [];
 afterEach(() => {
@@ -19,7 +19,6 @@ afterEach(() => {
 });
 
 /** It comes without types. */
-const { uncompress } = createRequire(import.meta.url)('snappyjs') as { uncompress(bytes: Uint8Array): Uint8Array };
 const never = new AbortController().signal;
 
 function sender(options: Partial<HttpSenderOptions> = {}): HttpSender {

@@ -1,11 +1,9 @@
-import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { snappyCompress } from '../../src/delivery/snappy.ts';
+import { uncompress } from 'snappyjs';
 
 /** The oracle; it comes without types. */
-const { uncompress } = createRequire(import.meta.url)('snappyjs') as { uncompress(bytes: Uint8Array): Uint8Array };
-
 function expectSame(source: Uint8Array): Uint8Array {
   const compressed = snappyCompress(source);
   expect(Buffer.from(uncompress(compressed)).equals(source)).toBe(true);

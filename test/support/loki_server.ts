@@ -3,15 +3,14 @@
  * with its defaults, logproto.proto), and answers in its words. What it took can be looked at.
  */
 import { createServer, type IncomingHttpHeaders } from 'node:http';
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import protobuf from 'protobufjs';
 import { decodeLogs } from '../../src/model/otlp/decode_logs.ts';
 import type { LogBatch } from '../../src/model/batch.ts';
+import { uncompress } from 'snappyjs';
 
-const { uncompress } = createRequire(import.meta.url)('snappyjs') as { uncompress(bytes: Uint8Array): Uint8Array };
 const PushRequest = protobuf
   .loadSync(fileURLToPath(new URL('logproto.proto', import.meta.url)))
   .lookupType('logproto.PushRequest');

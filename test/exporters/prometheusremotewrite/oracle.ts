@@ -1,9 +1,12 @@
 /** Requests of remote write as protobufjs and snappyjs read them, and the rules that every request must keep to. */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
 import { expect } from 'vitest';
+import { uncompress } from 'snappyjs';
+
+/** A compressed body as snappyjs reads it. */
+export { uncompress };
 
 // Values are read as bits, for JavaScript does not tell one NaN from another.
 const schema = readFileSync(join(import.meta.dirname, 'remote_write.proto'), 'utf8').replaceAll(
@@ -15,11 +18,6 @@ root.resolveAll();
 
 const Request = root.lookupType('prw.Request');
 const WriteRequest = root.lookupType('prw.WriteRequest');
-
-/** A compressed body as snappyjs reads it; it comes without types. */
-export const { uncompress } = createRequire(import.meta.url)('snappyjs') as {
-  uncompress(bytes: Uint8Array): Uint8Array;
-};
 
 /** `stale` for a stale marker. */
 export type ReadValue = number | 'stale';

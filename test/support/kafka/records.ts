@@ -2,14 +2,12 @@
  * Record batches of version 2 (Kafka documentation, "Record Batch"), read strictly and without the client's code: every
  * length, count and checksum must be right, and nothing left over.
  */
-import { createRequire } from 'node:module';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { lz4Decompress } from './lz4.ts';
 import { WireReader, WireWriter } from './wire.ts';
+import { uncompress } from 'snappyjs';
 
 /** It comes without types. */
-const snappy = createRequire(import.meta.url)('snappyjs') as { uncompress(bytes: Uint8Array): Uint8Array };
-
 export interface Batch {
   readonly producerId: bigint;
   readonly producerEpoch: number;
@@ -103,7 +101,7 @@ const zigzag = (value: number): number => (value < 0 ? -2 * value - 1 : 2 * valu
 function decompress(data: Buffer, compression: Compression): Buffer {
   if (compression === 'gzip') return gunzipSync(data);
   if (compression === 'zstd') return zstdDecompressSync(data);
-  if (compression === 'snappy') return Buffer.from(snappy.uncompress(data));
+  if (compression === 'snappy') return Buffer.from(uncompress(data));
   return compression === 'lz4' ? lz4Decompress(data) : data;
 }
 

@@ -1,0 +1,4 @@
+/** It comes without types. */
+declare module 'snappyjs' {
+  export function uncompress(bytes: Uint8Array): Uint8Array;
+}
