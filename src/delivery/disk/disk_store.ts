@@ -261,7 +261,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
   function evict(): Evicted | undefined {
     const { oldest } = shelf;
     if (oldest === undefined || parts!.writer.isActive(oldest)) return undefined;
-    return { count: removeOldest(oldest), isOlder: (block) => (block as DiskBlock).segment === oldest };
+    return { count: removeOldest(oldest), isOlder: (block) => (block as DiskBlock).seq < oldest.end.seq };
   }
 
   /** A request of it that is under way goes on; a crash would lose that one. */
