@@ -2,10 +2,11 @@
 import * as v from 'valibot';
 import { defineProcessor } from '../src/component.ts';
 import { duration, option } from '../src/config/options.ts';
-import type { Batch, LogBatch, MetricBatch, Signal, TraceBatch } from '../src/model/batch.ts';
-import { deferMetrics } from '../src/model/deferred_batch.ts';
+import type { Batch, LogBatch, MetricBatch, Signal } from '../src/model/batch.ts';
 import type { Layout } from '../src/model/layout.ts';
-import { lazyLogBatch, lazyMetricBatch } from '../src/model/otlp/lazy_batch.ts';
+import { encodeLogs } from '../src/model/otlp/encode_logs.ts';
+import { encodeMetrics } from '../src/model/otlp/encode_metrics.ts';
+import { lazyBatch } from '../src/model/otlp/lazy_batch.ts';
 import { splitRequest } from '../src/model/otlp/requests.ts';
 import { concatenate, selectRows } from '../src/model/select.ts';
 
@@ -37,6 +38,8 @@ export default defineProcessor({
     }
     const lots = new Map<string, Lot>();
     const combine = createLayouts();
+    /** Whether someone behind looks into what is handed on: then it is not encoded here. */
+    let isLookedInto = false;
     /** What was handed on before: the next merged batch waits for it, so that order is kept. */
     let last: Promise<unknown> = Promise.resolve();
 
@@ -58,16 +61,27 @@ export default defineProcessor({
       sent.then(lot.resolve, lot.reject);
     }
 
+    function onLook(): void {
+      isLookedInto = true;
+      // It is older than what will come in columns.
+      for (const key of lots.keys()) if (key.endsWith(ENCODED_HERE)) flush(key);
+    }
+
     async function hand(batches: readonly Batch[]): Promise<void> {
-      for (const part of split(merge(batches, combine), maxSize)) await next.consume(part);
+      for (const part of split(merge(batches, combine, onLook), maxSize, onLook)) await next.consume(part);
     }
 
     return {
       consume(batch) {
         // Encoded batches are merged without decoding, so they are kept apart from those in columns.
-        const key = batch.otlp === undefined ? batch.signal : `${batch.signal} encoded`;
+        let key = batch.otlp === undefined ? batch.signal : `${batch.signal} encoded`;
+        let held = batch;
+        if (timeout > 0 && !isLookedInto && canBeEncoded(batch)) {
+          key = `${batch.signal}${ENCODED_HERE}`;
+          held = lazyBatch(batch.signal, encode(batch), batch.count, onLook);
+        }
         const lot = lotOf(key);
-        lot.batches.push(batch);
+        lot.batches.push(held);
         lot.count += batch.count;
         if (timeout === 0 || lot.count >= size) flush(key);
         return lot.promise;
@@ -80,6 +94,24 @@ export default defineProcessor({
   },
 });
 
+const ENCODED_HERE = ' encoded here';
+
+/**
+ * Whether to hold its bytes instead of its columns or records. These are a hundred bytes an object, and thousands of
+ * them that wait for a fifth of a second are too old for V8 to free them cheaply: that took more CPU time than decoding
+ * and encoding. What receivers collect stays, because it is the same objects every time.
+ */
+function canBeEncoded(batch: Batch): batch is MetricBatch | LogBatch {
+  if (batch.otlp !== undefined || batch.signal === 'traces') return false;
+  if (batch.signal === 'logs') return true;
+  // Of entities, encoding makes resources, which no decoding takes back.
+  return batch.collection === undefined && batch.series.every(({ metric }) => metric.entity === undefined);
+}
+
+function encode(batch: MetricBatch | LogBatch): Uint8Array {
+  return batch.signal === 'metrics' ? encodeMetrics(batch) : encodeLogs(batch);
+}
+
 /** Batches that will be handed on as one; `promise` is theirs all. */
 interface Lot extends PromiseWithResolvers<void> {
   readonly batches: Batch[];
@@ -88,40 +120,29 @@ interface Lot extends PromiseWithResolvers<void> {
 }
 
 /** One batch of what is in all, which are of one signal, and either all encoded or none. */
-function merge(batches: readonly Batch[], combine: (layouts: readonly Layout[]) => Layout): Batch {
+function merge(batches: readonly Batch[], combine: (layouts: readonly Layout[]) => Layout, onLook: () => void): Batch {
   const first = batches[0]!;
   if (batches.length === 1) return first;
-  if (batches.every((batch) => batch.otlp !== undefined)) return mergeEncoded(first.signal, batches);
+  if (batches.every((batch) => batch.otlp !== undefined)) return mergeEncoded(first.signal, batches, onLook);
   if (first.signal === 'logs') {
     const records = (batches as readonly LogBatch[]).flatMap((batch) => batch.records);
     return { signal: 'logs', count: records.length, records };
   }
-  return mergeMetrics(batches as readonly MetricBatch[], combine);
-}
-
-/**
- * What receivers collect comes in the same order again and again, and becomes one layout that encoders know. What
- * applications send comes in any order: its parts are kept, as it is their layouts that come again.
- */
-function mergeMetrics(batches: readonly MetricBatch[], combine: (layouts: readonly Layout[]) => Layout): MetricBatch {
-  const columns = (): MetricBatch => concatenate(batches, combine(batches.map(({ series }) => series)));
-  if (batches.every(({ collection }) => collection !== undefined)) return columns();
-  const count = batches.reduce((sum, batch) => sum + batch.count, 0);
-  return deferMetrics(count, { parts: batches }, columns);
+  const metrics = batches as readonly MetricBatch[];
+  return concatenate(metrics, combine(metrics.map(({ series }) => series)));
 }
 
 /** Export requests, one behind the other, are the request of all that is in them: their fields are repeated. */
-function mergeEncoded(signal: Signal, batches: readonly Batch[]): Batch {
+function mergeEncoded(signal: Signal, batches: readonly Batch[], onLook: () => void): Batch {
   const otlp = Buffer.concat(batches.map((batch) => batch.otlp!));
   const count = batches.reduce((sum, batch) => sum + batch.count, 0);
-  if (signal === 'metrics') return lazyMetricBatch(otlp, count);
-  return signal === 'logs' ? lazyLogBatch(otlp, count) : { signal, count, otlp };
+  return lazyBatch(signal, otlp, count, onLook);
 }
 
 /** Parts of at most `maxSize` items, in order. */
-function split(batch: Batch, maxSize: number): readonly Batch[] {
+function split(batch: Batch, maxSize: number, onLook: () => void): readonly Batch[] {
   if (maxSize === 0 || batch.count <= maxSize) return [batch];
-  if (batch.otlp !== undefined) return splitEncoded(batch.signal, batch.otlp, maxSize);
+  if (batch.otlp !== undefined) return splitEncoded(batch.signal, batch.otlp, maxSize, onLook);
   const parts: Batch[] = [];
   for (let from = 0; from < batch.count; from += maxSize) {
     parts.push(slice(batch as MetricBatch | LogBatch, from, Math.min(from + maxSize, batch.count)));
@@ -139,11 +160,10 @@ function slice(batch: MetricBatch | LogBatch, from: number, to: number): Batch {
 }
 
 /** In halves of halves, because that needs no decoding. */
-function splitEncoded(signal: Signal, bytes: Uint8Array, maxSize: number): Batch[] {
+function splitEncoded(signal: Signal, bytes: Uint8Array, maxSize: number, onLook: () => void): Batch[] {
   return splitRequest(bytes, signal).flatMap(({ body, count }): Batch[] => {
-    if (count > maxSize) return splitEncoded(signal, body, maxSize);
-    if (signal === 'metrics') return [lazyMetricBatch(body, count)];
-    return signal === 'logs' ? [lazyLogBatch(body, count)] : [{ signal, count, otlp: body } satisfies TraceBatch];
+    if (count > maxSize) return splitEncoded(signal, body, maxSize, onLook);
+    return [lazyBatch(signal, body, count, onLook)];
   });
 }
 

@@ -138,8 +138,6 @@ export interface MetricBatch {
   readonly collection?: Collection;
   /** The same data as an encoded ExportMetricsServiceRequest (protobuf), where it came as one. */
   readonly otlp?: Uint8Array;
-  /** The batches it was merged of, in order, where their layouts come again and its own does not. */
-  readonly parts?: readonly MetricBatch[];
 }
 
 /** Says that a batch is all that a receiver measures: what an earlier one held beyond it has ended. */

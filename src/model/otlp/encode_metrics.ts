@@ -28,20 +28,8 @@ const TEMPORALITY: Readonly<Record<Temporality, number>> = { unspecified: 0, del
  */
 export function encodeMetrics(batches: MetricBatch | readonly MetricBatch[]): Uint8Array {
   if (!isList(batches)) return encodeBatch(batches);
-  return encodeParts(batches.filter((batch) => batch.count > 0 || batch.otlp !== undefined));
-}
-
-/** One behind the other, each copied once: messages that follow each other are the message of all their fields. */
-function encodeParts(batches: readonly MetricBatch[]): Uint8Array {
-  if (batches.length === 1) return encodeBatch(batches[0]!);
-  const encoded = batches.map((batch) => templateOf(batch) ?? encodeBatch(batch));
-  const whole = Buffer.allocUnsafeSlow(encoded.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const [index, part] of encoded.entries()) {
-    whole.set(part instanceof Template ? part.fill(batches[index]!) : part, at);
-    at += part.length;
-  }
-  return whole;
+  const encoded = batches.filter((batch) => batch.count > 0 || batch.otlp !== undefined).map(encodeBatch);
+  return encoded.length === 1 ? (encoded[0] as Uint8Array) : Buffer.concat(encoded);
 }
 
 function isList(batches: MetricBatch | readonly MetricBatch[]): batches is readonly MetricBatch[] {
@@ -50,13 +38,12 @@ function isList(batches: MetricBatch | readonly MetricBatch[]): batches is reado
 
 function encodeBatch(batch: MetricBatch): Uint8Array {
   if (batch.otlp !== undefined) return batch.otlp;
-  if (batch.parts !== undefined) return encodeParts(batch.parts);
-  const template = templateOf(batch);
-  if (template !== undefined) return Buffer.from(template.fill(batch));
-  if (!hasFixedWidth(batch)) {
+  if (batch.points !== undefined || batch.flags !== undefined || batch.exemplars !== undefined) {
     render(batch, undefined);
     return sharedWriter.take();
   }
+  const template = templates.get(batch.series);
+  if (template !== undefined) return template.fill(batch);
   if (!seen.has(batch.series)) {
     // Most layouts of what other agents send come once: a template would only cost memory.
     seen.add(batch.series);
@@ -68,16 +55,6 @@ function encodeBatch(batch: MetricBatch): Uint8Array {
   const bytes = sharedWriter.take();
   templates.set(batch.series, new Template(bytes, slots));
   return Buffer.from(bytes);
-}
-
-/** Whether the encoded message has the same size whatever the times and values are. */
-function hasFixedWidth({ points, flags, exemplars }: MetricBatch): boolean {
-  return points === undefined && flags === undefined && exemplars === undefined;
-}
-
-function templateOf(batch: MetricBatch): Template | undefined {
-  if (batch.otlp !== undefined || batch.parts !== undefined || !hasFixedWidth(batch)) return undefined;
-  return templates.get(batch.series);
 }
 
 const seen = new WeakSet<Layout>();
@@ -109,11 +86,6 @@ class Template {
     this.#isInt = Uint8Array.from(isInt, Number);
   }
 
-  get length(): number {
-    return this.#bytes.length;
-  }
-
-  /** The message, which the next call changes. */
   fill({ values, time, times, exactValues }: MetricBatch): Uint8Array {
     const bytes = this.#bytes;
     const view = this.#view;
@@ -132,7 +104,7 @@ class Template {
       setNumber(bytes, view, position + 8, values[row] as number, isInt[slot] === 1);
     }
     if (exactValues !== undefined) this.#setExactValues(exactValues);
-    return bytes;
+    return Buffer.from(bytes);
   }
 
   #setExactValues(exactValues: ReadonlyMap<number, bigint>): void {

@@ -1,46 +1,79 @@
 /**
  * Batches that came encoded and are decoded only when someone looks: an agent that forwards hands the same bytes on.
- * A copy that is changed (`{ ...batch, records }`) does not carry the bytes (see `deferred_batch.ts`).
+ *
+ * Their columns are own, enumerable getters and `otlp` is not enumerable, so that `{ ...batch, values }` is a plain
+ * batch of the changed data, and does not carry the bytes of the old. The getters are the same functions in every
+ * batch: V8 keeps a pair for each different getter outside of its young generation, from where closures of their own
+ * would hold on to the bytes until it collects the whole heap.
  */
-import type { Batch, LogBatch, LogRecord, MetricBatch, Signal } from '../batch.ts';
-import { deferMetrics } from '../deferred_batch.ts';
+import type { Batch, LogBatch, MetricBatch, Signal } from '../batch.ts';
 import { decodeLogs } from './decode_logs.ts';
 import { decodeMetrics } from './decode_metrics.ts';
 
-/** A batch of any signal; see {@link lazyMetricBatch}. */
-export function lazyBatch(signal: Signal, bytes: Uint8Array, count: number): Batch {
-  if (signal === 'metrics') return lazyMetricBatch(bytes, count);
-  return signal === 'logs' ? lazyLogBatch(bytes, count) : { signal, count, otlp: bytes };
+/**
+ * A batch of any signal.
+ * @param count what {@link countItems} says, which has also checked that decoding cannot fail
+ * @param onLook called when it is decoded
+ */
+export function lazyBatch(signal: Signal, bytes: Uint8Array, count: number, onLook?: () => void): Batch {
+  if (signal === 'metrics') return lazyMetricBatch(bytes, count, onLook);
+  return signal === 'logs' ? lazyLogBatch(bytes, count, onLook) : { signal, count, otlp: bytes };
 }
 
-/** `count` must be what {@link countItems} says, which has also checked that decoding cannot fail. */
-export function lazyMetricBatch(bytes: Uint8Array, count: number): MetricBatch {
-  return deferMetrics(count, { otlp: bytes }, () => decodeMetrics(bytes));
+/** See {@link lazyBatch}. */
+export function lazyMetricBatch(bytes: Uint8Array, count: number, onLook?: () => void): MetricBatch {
+  return new LazyBatch('metrics', bytes, count, onLook) as unknown as MetricBatch;
 }
 
-/** `count` must be what {@link countItems} says, which has also checked that decoding cannot fail. */
-export function lazyLogBatch(bytes: Uint8Array, count: number): LogBatch {
-  return new LazyLogs(bytes, count) as unknown as LogBatch;
+/** See {@link lazyBatch}. */
+export function lazyLogBatch(bytes: Uint8Array, count: number, onLook?: () => void): LogBatch {
+  return new LazyBatch('logs', bytes, count, onLook) as unknown as LogBatch;
 }
 
-class LazyLogs {
-  readonly signal = 'logs';
+type Column = Exclude<keyof MetricBatch | keyof LogBatch, 'signal' | 'count' | 'collection' | 'otlp'>;
+const COLUMNS: Readonly<Record<'metrics' | 'logs', readonly Column[]>> = {
+  metrics: ['series', 'values', 'time', 'times', 'flags', 'exactValues', 'points', 'exemplars'],
+  logs: ['records'],
+};
+
+type Columns = { readonly [C in Column]?: unknown };
+
+class LazyBatch {
+  readonly signal: 'metrics' | 'logs';
   readonly count: number;
   declare readonly otlp: Uint8Array;
-  #decoded: LogBatch | undefined;
+  #decoded: Columns | undefined;
+  readonly #onLook: (() => void) | undefined;
 
-  constructor(bytes: Uint8Array, count: number) {
+  constructor(signal: 'metrics' | 'logs', bytes: Uint8Array, count: number, onLook?: () => void) {
+    this.signal = signal;
     this.count = count;
-    Object.defineProperties(this, LazyLogs.#columns);
-    Object.defineProperty(this, 'otlp', { value: bytes, enumerable: false });
+    this.#onLook = onLook;
+    Object.defineProperties(this, LazyBatch.#getters[signal]);
+    Object.defineProperty(this, 'otlp', { value: bytes });
   }
 
-  static readonly #columns = {
-    records: {
-      get(this: LazyLogs): readonly LogRecord[] {
-        return (this.#decoded ??= decodeLogs(this.otlp)).records;
-      },
-      enumerable: true,
-    },
+  static readonly #getters = {
+    metrics: LazyBatch.#gettersOf(COLUMNS.metrics),
+    logs: LazyBatch.#gettersOf(COLUMNS.logs),
   };
+
+  static #gettersOf(columns: readonly Column[]): PropertyDescriptorMap {
+    return Object.fromEntries(
+      columns.map((column) => [
+        column,
+        {
+          get(this: LazyBatch): unknown {
+            return (this.#decoded ??= this.#decode())[column];
+          },
+          enumerable: true,
+        },
+      ]),
+    );
+  }
+
+  #decode(): Columns {
+    this.#onLook?.();
+    return this.signal === 'metrics' ? decodeMetrics(this.otlp) : decodeLogs(this.otlp);
+  }
 }
