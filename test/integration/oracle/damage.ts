@@ -1,5 +1,5 @@
 /** What a power cut or a bad disk does to the folder of a queue while no agent uses it. */
-import { appendFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../../src/delivery/disk/format.ts';
 import { openSegment, readQueue } from '../../../src/delivery/disk/inspect.ts';
@@ -15,8 +15,9 @@ interface Place {
   readonly isLast: boolean;
 }
 
-/** Names of the segments, oldest first. */
+/** Names of the segments, oldest first; none where there is no folder yet. */
 export function segmentsIn(folder: string): string[] {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => name.endsWith('.queue'))
     .toSorted();
