@@ -5,8 +5,10 @@ import batch from './batch.ts';
 import cumulativetodelta from './cumulativetodelta.ts';
 import deltatorate from './deltatorate.ts';
 import filter from './filter.ts';
+import logDedup from './log_dedup/index.ts';
 import memoryLimiter from './memory_limiter.ts';
 import probabilisticSampler from './probabilistic_sampler/index.ts';
+import rateLimit from './rate_limit/index.ts';
 import redaction from './redaction/index.ts';
 import resource from './resource.ts';
 import resourcedetection from './resourcedetection/index.ts';
@@ -18,8 +20,10 @@ export const processors: readonly AnyProcessorDefinition[] = [
   cumulativetodelta,
   deltatorate,
   filter,
+  logDedup,
   memoryLimiter,
   probabilisticSampler,
+  rateLimit,
   redaction,
   resource,
   resourcedetection,

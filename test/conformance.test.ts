@@ -21,6 +21,7 @@ const ALL: readonly AnyDefinition[] = [...receivers, ...processors, ...exporters
 const MINIMAL: Readonly<Record<string, object>> = {
   'processor attributes': { actions: [{ key: 'k', action: 'upsert', value: 'w' }] },
   'processor probabilistic_sampler': { sampling_percentage: 100 },
+  'processor rate_limit': { records_per_second: 1 },
   'processor resource': { attributes: [{ key: 'k', action: 'upsert', value: 'w' }] },
   'exporter otlp': { endpoint: 'http://127.0.0.1:4318' },
   'exporter influxdb': { bucket: 'b' },
