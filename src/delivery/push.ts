@@ -91,6 +91,7 @@ export function createPush(options: PushOptions): Push {
 
   let phase: 'new' | 'running' | 'draining' | 'ended' = 'new';
   let opening: Promise<void> | undefined;
+  let isReady = false;
   let underWay = 0;
   /** Blocks that the store is still writing. */
   let arriving = 0;
@@ -114,6 +115,7 @@ export function createPush(options: PushOptions): Push {
         lost,
         onRoom: waitingRoom.admit,
         opened(recovered) {
+          isReady = true;
           account.recover(recovered);
           countBytes();
           deadLetters?.onReplay(enqueue);
@@ -319,13 +321,14 @@ export function createPush(options: PushOptions): Push {
     courier.end();
     callOffStoreAgain?.();
     waitingRoom.close();
+    // Otherwise what is to be put waits for an exporter that may end after this one.
+    if (!isReady) await store.close();
     if (underWay > 0 || arriving > 0 || isTaking) await idle();
     if (!store.isDurable) {
       for (let rest = store.evict(); rest !== undefined; rest = store.evict()) account.drop('shutdown', rest.count);
       countBytes();
     }
     sayRest(figures, store.place, log);
-    if (!store.isDurable) return;
     deadLetters?.close();
     await opening?.catch(() => undefined);
     await store.close();
@@ -343,7 +346,5 @@ export function createPush(options: PushOptions): Push {
 }
 
 function total(counts: ReadonlyMap<string, number>): number {
-  let sum = 0;
-  for (const count of counts.values()) sum += count;
-  return sum;
+  return counts.values().reduce((sum, count) => sum + count, 0);
 }

@@ -53,8 +53,8 @@ test.each(readdirSync(FIXTURES))('createDiskStore opens a queue that was written
 test('a queue in format v1 holds the blocks that were put, but for those that were settled', () => {
   const waiting = JSON.parse(readFileSync(join(FIXTURES, 'v1/waiting.json'), 'utf8')) as WaitingBlock[];
   const blocks = createBlocks(40, 1).filter((_, number) => !SETTLED.includes(number));
-  expect(waiting.map(({ id: _, ...block }) => block)).toEqual(
-    blocks.map((block) => ({ ...block, body: Buffer.from(block.body).toString('base64') })),
+  expect(waiting).toEqual(
+    blocks.map((block) => ({ ...block, id: expect.any(String), body: Buffer.from(block.body).toString('base64') })),
   );
 });
 
