@@ -52,12 +52,13 @@ export function createElsewhere(options: TrackerOptions): (observer: BatchObserv
       unit.levels[RESIDENT] = 0;
       unit.levels[VIRTUAL] = 0;
       unit.scores.fill(0);
+      unit.isPinned = false;
     }
     unit.size++;
     unit.levels[RESIDENT] += one.memRss * KIB;
     unit.levels[VIRTUAL] += one.memVsz * KIB;
     for (const [m, measure] of ranked.entries()) unit.scores[m] += scoreOf(one, measure.name);
-    unit.isPinned = isPinned(identity);
+    unit.isPinned ||= isPinned(identity);
     unit.series ??= new UnitSeries(
       grouping === undefined ? attributesOf(one, identity) : { [GROUP_ATTRIBUTES[grouping]]: name },
       undefined,
@@ -96,8 +97,9 @@ export function createElsewhere(options: TrackerOptions): (observer: BatchObserv
       unit.hasEnded = true;
       units.delete(name);
     }
-    const pinned = [...observed.keys()].filter((unit) => unit.isPinned).slice(0, config.max_pinned);
-    const reported = new Set([...pinned, ...ranking.select(observed.keys(), performance.now())]);
+    const all = [...observed.keys()];
+    const pinned = all.filter((unit) => unit.isPinned).slice(0, config.max_pinned);
+    const reported = new Set([...pinned, ...ranking.select(all, performance.now())]);
     const now_ms = Number(host.bootTime() / 1_000_000n) + host.os.uptime() * 1000;
     for (const unit of reported) {
       const { attributes } = unit.series!;

@@ -120,7 +120,7 @@ export function createTracker({ config, host, log, metrics, isEnabled }: Tracker
   }
 
   /** Those with a place and those pinned, in a stable order, with their series. */
-  function choose(subjects: Iterable<Unit>, now_ms: number): Unit[] {
+  function choose(subjects: readonly Unit[], now_ms: number): Unit[] {
     const chosen = new Set<Unit>();
     let left = max_pinned;
     for (const unit of subjects) {

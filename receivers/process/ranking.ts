@@ -26,7 +26,7 @@ interface Place<U> {
 
 export interface Ranking<U extends Candidate> {
   /** Those that hold a place, in the order in which they came in. */
-  select(units: Iterable<U>, now_ms: number): ReadonlySet<U>;
+  select(units: readonly U[], now_ms: number): ReadonlySet<U>;
 }
 
 export function createRanking<U extends Candidate>({ places, hysteresis, minStay_ms }: RankingOptions): Ranking<U> {
@@ -34,7 +34,7 @@ export function createRanking<U extends Candidate>({ places, hysteresis, minStay
   /** Survives from selection to selection, so that the order of who stays does not change. */
   const members = new Set<U>();
 
-  function selectBy(measure: number, units: Iterable<U>, now_ms: number): void {
+  function selectBy(measure: number, units: readonly U[], now_ms: number): void {
     const size = places[measure];
     const own = held[measure].filter(({ unit }) => !unit.hasEnded && !unit.isExcluded);
     const inside = new Set(own.map(({ unit }) => unit));
@@ -69,7 +69,7 @@ export function createRanking<U extends Candidate>({ places, hysteresis, minStay
 
 /** The `count` units with the highest score above 0 that are not inside yet, the highest first. */
 function best<U extends Candidate>(
-  units: Iterable<U>,
+  units: readonly U[],
   measure: number,
   count: number,
   inside: ReadonlySet<U>,
@@ -78,7 +78,7 @@ function best<U extends Candidate>(
   for (const unit of units) {
     const own = unit.scores[measure];
     if (!(own > 0) || (found.length === count && own <= found[count - 1].scores[measure])) continue;
-    if (unit.isExcluded || inside.has(unit)) continue;
+    if (unit.isExcluded || unit.hasEnded || inside.has(unit)) continue;
     let at = found.length;
     while (at > 0 && found[at - 1].scores[measure] < own) at--;
     found.splice(at, 0, unit);
