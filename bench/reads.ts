@@ -21,7 +21,9 @@ execFileSync('cc', ['-O2', '-o', floor, join(import.meta.dirname, 'floor/reads.c
 type Collect = () => Promise<unknown>;
 
 /** What the default configuration collects, without the agent's own figures. */
-const measuring = receivers.filter(({ type }) => type !== 'self' && type !== 'otlp');
+const measuring = receivers.filter(
+  ({ type, metrics }) => Object.keys(metrics).length > 0 && !['self', 'process'].includes(type),
+);
 const prepared: { readonly type: string; readonly collect: Collect; readonly operations: readonly string[] }[] = [];
 const recording = record();
 for (const definition of measuring) {

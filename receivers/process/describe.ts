@@ -38,13 +38,11 @@ export interface DescribeOptions {
 export function describeProcess(
   process: Process,
   identity: Identity,
-  startTime: bigint,
+  startTime: bigint | undefined,
   { attributes, command_line }: DescribeOptions,
 ): Attributes {
-  const described: Record<string, AnyValue> = {
-    'process.pid': process.pid,
-    'process.creation.time': creationTime(startTime),
-  };
+  const described: Record<string, AnyValue> = { 'process.pid': process.pid };
+  if (startTime !== undefined) described['process.creation.time'] = creationTime(startTime);
   for (const key of attributes) {
     const value = READERS[key](identity, process);
     if (value !== undefined && value !== '') described[key] = value;

@@ -140,7 +140,8 @@ export function createTracker({ config, host, log, metrics, isEnabled }: Tracker
     if (series !== undefined && unit.describedName === process.nameHash && unit.describedOwner === process.owner) {
       return true;
     }
-    const startTime = startTimeOf(process, host.bootTime());
+    const bootTime = readBootTime();
+    const startTime = bootTime === undefined ? undefined : startTimeOf(process, bootTime);
     const described = describeProcess(process, identities.identify(process), startTime, config);
     if (!table!.refresh(process)) return false;
     unit.describedName = process.nameHash;
@@ -152,12 +153,17 @@ export function createTracker({ config, host, log, metrics, isEnabled }: Tracker
     return true;
   }
 
+  /** Without it processes have no time of creation, and what they are cannot be told for sure. */
+  function readBootTime(): bigint | undefined {
+    return attempt(log, 'boot time', host.bootTime);
+  }
+
   function nameGroups(): void {
     if (grouping === undefined) return;
     for (const [name, group] of groups.units) {
       group.series ??= new UnitSeries(
         { [GROUP_ATTRIBUTES[grouping]]: name },
-        collection === 0 ? host.bootTime() : collectedAt_ns,
+        collection === 0 ? readBootTime() : collectedAt_ns,
       );
     }
   }

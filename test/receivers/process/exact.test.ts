@@ -107,4 +107,6 @@ test.each(['none', 'executable', 'owner'] as const)(
     await run.stop();
     host.close();
   },
+  // On a machine that has other things to do.
+  30_000,
 );

@@ -241,12 +241,17 @@ test('process follows a process that becomes another program', async () => {
   await run.stop();
 });
 
-test('process does without a host’s totals what it can', async () => {
+test('process does without /proc/stat what it can', async () => {
   const machine = machineOf({ 5: { user: 5 } });
   machine.remove('proc/stat');
-  const run = await runReceiver(process_, { rootPath: machine.root, host: { bootTime: () => 0n }, config: only({}) });
-  expect(pointsOf(await run.collect(), 'process.cpu.time', USER)).toEqual(['5 0.05']);
-  expect(run.said).toEqual(['once /proc/stat: Cannot read /proc/stat: it does not exist (ENOENT)']);
+  const run = await runReceiver(process_, { rootPath: machine.root, config: only({}) });
+  const batches = await run.collect();
+  expect(pointsOf(batches, 'process.cpu.time', USER)).toEqual(['5 0.05']);
+  expect(batches[0].series[0].attributes).not.toHaveProperty('process.creation.time');
+  expect(run.said).toEqual([
+    'once /proc/stat: Cannot read /proc/stat: it does not exist (ENOENT)',
+    'once boot time: Cannot read boot time: it does not exist (ENOENT)',
+  ]);
   await run.stop();
 });
 
