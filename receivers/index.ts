@@ -1,4 +1,5 @@
 import type { AnyReceiverDefinition } from '../src/component.ts';
+import count from './count/index.ts';
 import cpu from './cpu/index.ts';
 import disk from './disk.ts';
 import filesystem from './filesystem/index.ts';
@@ -16,6 +17,7 @@ import system from './system.ts';
 
 /** Every receiver, by name. */
 export const receivers: readonly AnyReceiverDefinition[] = [
+  count,
   cpu,
   disk,
   filesystem,

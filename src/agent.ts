@@ -9,7 +9,7 @@ import type { AgentFigures, Host, Serve } from './component.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { createHttpSender } from './delivery/http_sender.ts';
 import { buildGraph, endCollections, type Graph, type GraphConfig } from './graph.ts';
-import { createLifeCycle } from './life_cycle.ts';
+import { createLifeCycle, isConnector } from './life_cycle.ts';
 import type { GraphNode, Services } from './nodes.ts';
 import { createLoggerProvider } from './otel/logger.ts';
 import { createMeterProvider } from './otel/meter_provider.ts';
@@ -148,7 +148,8 @@ export function createAgent(options: AgentOptions): Agent {
     const { started, stopped } = differencesBetween(before.graph, after.graph);
     const timeout_ms = config.agent.shutdown_timeout;
     // What goes gives up its ports first: its successor may want the same.
-    const goingFirst = new Set(stopped.filter((node) => node.kind === 'receiver' || isPull(node)));
+    const hasPort = (node: GraphNode): boolean => (node.kind === 'receiver' && !isConnector(node)) || isPull(node);
+    const goingFirst = new Set(stopped.filter(hasPort));
     await lifeCycle.stop([...goingFirst], timeout_ms);
     current = after;
     try {

@@ -108,6 +108,8 @@ export interface TimeLimit {
 export interface Receiver {
   /** Observes everything once. */
   collect?(observer: BatchObservableResult, limit: TimeLimit): void | Promise<void>;
+  /** Takes a batch from the end of another pipeline: of a connector, see `takes`. */
+  consume?(batch: Batch): Promise<void> | void;
   start?(): void | Promise<void>;
   stop?(): void | Promise<void>;
 }
@@ -117,6 +119,11 @@ export interface ReceiverDefinition<E extends Entries = Entries, M = Readonly<Re
   readonly type: string;
   readonly about: string;
   readonly signals: readonly Signal[];
+  /**
+   * Signals of the pipelines that it may end, beside exporters: then it is a connector, whose `consume` gets what comes out
+   * of them, and what it makes of it goes into the pipelines that have it as receiver.
+   */
+  readonly takes: readonly Signal[];
   readonly config: v.StrictObjectSchema<E, undefined>;
   readonly metrics: M;
   readonly permissions: readonly Permission[];
@@ -175,6 +182,7 @@ export function defineReceiver<
   readonly type: string;
   readonly about: string;
   readonly signals?: readonly Signal[];
+  readonly takes?: readonly Signal[];
   readonly config: v.StrictObjectSchema<E, undefined>;
   readonly metrics?: M;
   readonly permissions?: readonly Permission[];
@@ -184,6 +192,7 @@ export function defineReceiver<
   return {
     kind: 'receiver',
     signals: ['metrics'],
+    takes: [],
     metrics: {} as M,
     permissions: [],
     sources: [],

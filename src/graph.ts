@@ -104,6 +104,7 @@ export function buildGraph(config: GraphConfig, services: Services, before?: Gra
     pipelines,
     connect() {
       for (const exporter of exporters.values()) exporter.sources.clear();
+      for (const receiver of receivers.values()) receiver.feeders.clear();
       for (const pipeline of pipelines) {
         entries.set(pipeline.name, connectPipeline(pipeline, { receivers, processors, exporters }));
       }
@@ -128,7 +129,9 @@ function connectPipeline(
   { receivers, processors, exporters }: Pick<Graph, 'receivers' | 'processors' | 'exporters'>,
 ): Consumer {
   const ownProcessors = pipeline.processors.map((id) => processors.get(`${pipeline.name} ${id}`)!);
-  const ownExporters = pipeline.exporters.map((id) => exporters.get(id)!);
+  const ownExporters = pipeline.exporters.flatMap((id) => exporters.get(id) ?? []);
+  const connectors = pipeline.exporters.flatMap((id) => (exporters.has(id) ? [] : receivers.get(id)!));
+  for (const { feeders } of connectors) feeders.add(pipeline.name);
   for (const { sources } of ownExporters) for (const id of pipeline.receivers) sources.add(receivers.get(id)!);
   const through = (chain: readonly ProcessorNode[], end: Consumer): Consumer =>
     chain.reduceRight((next, processor) => {
@@ -137,7 +140,10 @@ function connectPipeline(
     }, end);
 
   const entryOf = ({ entries }: ExporterNode): Consumer => entries.get(pipeline.signal)!;
-  const pushers = ownExporters.filter(({ isPull }) => !isPull).map(entryOf);
+  const pushers = [
+    ...ownExporters.filter(({ isPull }) => !isPull).map(entryOf),
+    ...connectors.map(({ intakes }) => intakes.get(pipeline.signal)!),
+  ];
   const pullers = ownExporters.filter(({ isPull }) => isPull).map((node) => labelled(entryOf(node), pipeline.name));
   const batching = ownProcessors.filter(({ isBatching }) => isBatching);
   const toPush = through(batching, together(pushers));
@@ -191,7 +197,7 @@ function connectReceiver(
   // A processor with a memory would take a scrape for one more tick of the clock.
   const isForScrapes = (pipeline: ConfiguredPipeline): boolean =>
     pipeline.signal === 'metrics' &&
-    pipeline.exporters.some((id) => exporters.get(id)!.isPull) &&
+    pipeline.exporters.some((id) => exporters.get(id)?.isPull) &&
     !pipeline.processors.some((id) => processors.get(`${pipeline.name} ${id}`)!.isStateful);
   receiver.onDemand.target = joined(mine.filter(isForScrapes), entries);
 }

@@ -135,7 +135,11 @@ export function createLifeCycle({ startupTimeout_ms, scheduler }: LifeCycleOptio
       life.isStopped = true;
       life.endWaiting?.();
     }
-    if (node.kind === 'receiver') await within(() => node.collector?.stop(), 'hand over its last collection within');
+    if (node.kind === 'receiver') {
+      // What was counted since the last tick would never be told.
+      if (isConnector(node)) await within(() => node.collector?.tick(systemClock.now()), 'collect a last time within');
+      await within(() => node.collector?.stop(), 'hand over its last collection within');
+    }
     if (node.kind === 'exporter') await Promise.all(node.pushes.map((push) => push.stop(timeout_ms)));
     if (life?.isUp === false && !life.isLate) await within(() => life.starting, 'come to the end of its start within');
     if (life?.isUp === true) {
@@ -167,15 +171,32 @@ export function createLifeCycle({ startupTimeout_ms, scheduler }: LifeCycleOptio
     async stop(nodes, timeout_ms) {
       const end_ms = performance.now() + timeout_ms;
       const left_ms = (): number => Math.max(end_ms - performance.now(), 0);
-      const of = (kind: GraphNode['kind']): GraphNode[] => nodes.filter((node) => node.kind === kind);
+      const receivers = nodes.filter((node) => node.kind === 'receiver');
+      const processors = nodes.filter((node) => node.kind === 'processor');
+      const connectors = receivers.filter(isConnector);
+      const feeders = new Set(connectors.flatMap((node) => [...node.feeders]));
+      const isFeeding = ({ figures }: GraphNode): boolean => feeders.has(figures[0].pipeline!);
       // Each step has half of what is left, so that one that hangs leaves time for what comes behind it.
-      const share = left_ms() / 2;
-      await Promise.all(of('receiver').map((node) => stopNode(node, share)));
+      const stopTogether = async (some: readonly GraphNode[]): Promise<void> => {
+        const share = left_ms() / 2;
+        await Promise.all(some.map((node) => stopNode(node, share)));
+      };
       // In the order of the pipeline, so that each flushes into one that still runs.
-      for (const processor of of('processor')) await stopNode(processor, left_ms() / 2);
-      await Promise.all(of('exporter').map((node) => stopNode(node, left_ms())));
+      const stopInOrder = async (some: readonly GraphNode[]): Promise<void> => {
+        for (const node of some) await stopNode(node, left_ms() / 2);
+      };
+      await stopTogether(receivers.filter((node) => !isConnector(node)));
+      await stopInOrder(processors.filter(isFeeding));
+      await stopTogether(connectors);
+      await stopInOrder(processors.filter((node) => !isFeeding(node)));
+      await Promise.all(nodes.filter((node) => node.kind === 'exporter').map((node) => stopNode(node, left_ms())));
     },
   };
+}
+
+/** Whether other pipelines end in it: it is stopped behind their processors, which may hold something for it. */
+export function isConnector(node: ReceiverNode): boolean {
+  return node.intakes.size > 0;
 }
 
 /** Calls `start`; undefined where nothing is to be waited for. */

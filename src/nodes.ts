@@ -22,6 +22,7 @@ import type {
 import { createCollector, type Collector } from './collector.ts';
 import { createPush, type Push } from './delivery/push.ts';
 import { createDiskQueue } from './delivery/queues.ts';
+import { createIntakes } from './intakes.ts';
 import type { Resource, Signal } from './model/batch.ts';
 import { RetryableError } from './errors.ts';
 import { SCHEMA_URL } from './model/semconv.ts';
@@ -76,6 +77,9 @@ export interface ReceiverNode extends NodeBase {
   readonly onDemand: Outlet;
   /** Undefined for receivers that are pushed to. */
   readonly collector: Collector | undefined;
+  /** Of a connector, what pipelines hand over to that it ends, and the names of these pipelines. */
+  readonly intakes: ReadonlyMap<Signal, Consumer>;
+  readonly feeders: Set<string>;
   readonly interval_ms: number;
 }
 
@@ -127,14 +131,8 @@ export function createReceiver(
     views: new Map(Object.entries(common.metrics)),
     cardinalityLimit: common.cardinality_limit,
     onOverflow(metric, observations) {
-      log.once(
-        `overflow ${metric}`,
-        `More series of ${metric} than cardinality_limit allows: the rest is summed into one`,
-        {
-          limit: common.cardinality_limit,
-          observations,
-        },
-      );
+      const message = `More series of ${metric} than cardinality_limit allows: the rest is summed into one`;
+      log.once(`overflow ${metric}`, message, { limit: common.cardinality_limit, observations });
     },
   });
   const metrics = mapValues(definition.metrics, (metric) => meter.declare(metric));
@@ -160,6 +158,7 @@ export function createReceiver(
       return services.figures();
     },
   });
+  const intakes = createIntakes(id, definition.takes, instance);
   const interval_ms = common.collection_interval ?? collectionInterval_ms;
   let collector: Collector | undefined;
   const collect = instance.collect?.bind(instance);
@@ -180,13 +179,15 @@ export function createReceiver(
     kind: 'receiver',
     id,
     fingerprint,
-    figures,
+    figures: [...figures, ...intakes.figures],
     log,
     startupError: common.startup_error,
     instance,
     outlets,
     onDemand,
     collector,
+    intakes: intakes.entries,
+    feeders: new Set(),
     interval_ms,
   };
 }

@@ -1,4 +1,5 @@
 /** Reads `service.pipelines` and checks that every id in them is there and fits. */
+import type { AnyReceiverDefinition } from '../component.ts';
 import type { ConfigProblem } from '../errors.ts';
 import type { Signal } from '../model/batch.ts';
 import { PIPELINE, SECTIONS, SINGULAR, typeOfId, findDefinition, type Registry, type Section } from './registry.ts';
@@ -54,6 +55,8 @@ export function loadPipelines(
     const pipeline = loadPipeline(name, place, value, root, registry, problems);
     if (pipeline !== undefined) pipelines.set(name, pipeline);
   }
+  // A pipeline that is left out for what is wrong with it would look like one that is missing.
+  if (problems.length === before) checkConnectors(pipelines, registry, problems);
   warnUnused(root, pipelines, registry, warnings);
   return pipelines;
 }
@@ -136,11 +139,41 @@ function checkIds(
     const earlier = seen.get(id);
     seen.set(id, item.origin);
     const definition = findDefinition(registry, section, typeOfId(id));
+    const connector =
+      section === 'exporters' && defined?.entries.has(id) !== true ? findConnector(registry, id) : undefined;
     if (earlier !== undefined) fault('it is there twice', { other: earlier });
-    else if (defined?.entries.has(id) !== true)
+    else if (connector !== undefined && asMap(root.entries.get('receivers')?.value, [], [])?.entries.has(id) === true) {
+      if (!connector.takes.includes(signal))
+        fault(`it takes no ${signal}`, { hint: `it takes ${connector.takes.join(', ')}` });
+    } else if (defined?.entries.has(id) !== true)
       fault(`it is not defined under ${section}`, notDefined(defined, section, id, registry));
     else if (definition !== undefined && !definition.signals.includes(signal)) {
       fault(`it takes no ${signal}`, { hint: `it takes ${definition.signals.join(', ')}` });
+    }
+  }
+}
+
+/** A receiver that may stand among the exporters. */
+function findConnector(registry: Registry, id: string): AnyReceiverDefinition | undefined {
+  return registry.receivers.find(({ type, takes }) => type === typeOfId(id) && takes.length > 0);
+}
+
+/** What a connector takes must go somewhere. */
+function checkConnectors(
+  pipelines: ReadonlyMap<string, LoadedPipeline>,
+  registry: Registry,
+  problems: ConfigProblem[],
+): void {
+  const received = new Set([...pipelines.values()].flatMap(({ receivers }) => receivers));
+  for (const { name, exporters, place } of pipelines.values()) {
+    for (const id of exporters) {
+      if (registry.exporters.some(({ type }) => type === typeOfId(id)) || received.has(id)) continue;
+      problems.push({
+        message: `Cannot use ${JSON.stringify(id)} in pipeline ${name}: no pipeline has it as receiver`,
+        path: formatPath(['service', 'pipelines', name, 'exporters']),
+        place,
+        hint: 'name it among the receivers of the pipeline that its data is for',
+      });
     }
   }
 }
@@ -169,6 +202,12 @@ function warnUnused(
 ): void {
   const used = (section: Section, id: string): boolean =>
     [...pipelines.values()].some((pipeline) => pipeline[section].includes(id));
+  const receivers = root.entries.get('receivers')?.value;
+  for (const [id, { key: place }] of receivers?.kind === 'map' ? receivers.entries : []) {
+    if (findConnector(registry, id) === undefined || used('exporters', id) || !used('receivers', id)) continue;
+    const message = `Cannot give receiver ${JSON.stringify(id)} anything: no pipeline names it among its exporters`;
+    warnings.push({ message, path: formatPath(['receivers', id]), place, hint: 'add it to one, or remove it' });
+  }
   for (const section of SECTIONS) {
     const node = root.entries.get(section)?.value;
     for (const [id, { key: place }] of node?.kind === 'map' ? node.entries : []) {

@@ -55,10 +55,11 @@ const COLLECTOR_NAMES: Readonly<Record<string, string>> = {
   otlphttp: 'use exporter "otlp" with protocol: http/protobuf',
   otlp_http: 'use exporter "otlp" with protocol: http/protobuf',
   otlp_grpc: 'use exporter "otlp" with protocol: grpc',
+  connectors:
+    'a connector, as "count", is defined under receivers, and named among the exporters of one pipeline and the receivers of another',
   logging: 'use exporter "debug"',
   resourcedetectionprocessor: 'use processor "resourcedetection"',
   'service.telemetry': 'the agent’s log is set by agent.log; its own metrics come from receiver "self"',
-  connectors: 'there are no connectors: name the same exporter in several pipelines',
 };
 
 /** A hint for a name that the OpenTelemetry Collector knows. */

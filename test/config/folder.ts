@@ -27,7 +27,7 @@ export function folderOf(files: Readonly<Record<string, string>>): string {
   return folder;
 }
 
-type Options = Partial<Omit<LoadOptions, 'registry' | 'files' | 'defaultFile'>> & {
+type Options = Partial<Omit<LoadOptions, 'files' | 'defaultFile'>> & {
   /** What the default configuration is. */
   readonly defaultText?: string;
 };
