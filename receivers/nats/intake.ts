@@ -22,7 +22,7 @@ export interface IntakeOptions {
 
 export interface Intake {
   add(message: Message): void;
-  /** Gives back what no pipeline was given yet, and waits for the rest until `limit_ms` are over. */
+  /** Gives back what no pipeline was given yet; waits until `limit_ms` are over for the rest to be taken and acknowledged. */
   stop(limit_ms: number): Promise<void>;
 }
 
@@ -117,7 +117,7 @@ export function createIntake(options: IntakeOptions): Intake {
       isStopped = true;
       onRoom?.();
       for (const hold of queue.splice(0)) holds.giveBack(hold, 0);
-      await Promise.race([Promise.all(underWay), sleep(limit_ms)]);
+      await Promise.race([Promise.all(underWay).then(() => holds.acknowledged()), sleep(limit_ms)]);
     },
   };
 }

@@ -162,6 +162,24 @@ describe('nats', () => {
     expect(run.handedOver).toHaveLength(1);
   });
 
+  // As a server that was killed, which knows nothing of its last deliveries and answers to no acknowledgement of them.
+  test('messages whose delivery the server forgot leave room for others, and are acknowledged when they come again', async () => {
+    confirm = ({ subject }) => (subject.split('.')[4] === '2' ? {} : undefined);
+    const run = await start({ batch: 4 });
+    for (const sequence of [1, 2, 3, 4]) await deliver('otel.metrics', sums, { sequence });
+    await expect.poll(answers).toEqual(['1 +ACK', '2 +ACK', '3 +ACK', '4 +ACK']);
+    await expect.poll(pulls).toHaveLength(2);
+    server.cut();
+    await expect.poll(answers, { timeout: 3000 }).toHaveLength(8);
+    await expect.poll(pulls).toHaveLength(3);
+    expect(JSON.parse(pulls()[2].data.toString())).toMatchObject({ batch: 4 });
+    for (const sequence of [1, 2, 3, 4]) await deliver('otel.metrics', sums, { sequence, deliveries: 2 });
+    await expect.poll(() => answers().slice(8)).toEqual(['1 +ACK', '2 +ACK', '3 +ACK', '4 +ACK']);
+    expect(run.handedOver).toHaveLength(4);
+    await deliver('otel.metrics', sums, { sequence: 5, deliveries: 2 });
+    await expect.poll(() => run.handedOver).toHaveLength(5);
+  });
+
   test.each([
     ['a second at first', new RetryableError('full'), 1, 1000],
     ['longer each time', new RetryableError('full'), 4, 8000],
