@@ -172,6 +172,32 @@ ${pipelines('otlp', (signal) => `nats, file/${signal}`)}
     expect([...figures.dropped]).toEqual([]);
   }, 120_000);
 
+  test('a server that was killed and forgot what it delivered is told again, and the messages are taken once', async () => {
+    await start();
+    const sender = await startSender();
+    const held = Promise.withResolvers<void>();
+    let taken = 0;
+    const next = { consume: async ({ count }: { count: number }) => ((taken += count), held.promise) };
+    const run = await runReceiver(natsReceiver, {
+      config: { servers: [server.url], batch: 8 },
+      next: { metrics: undefined, logs: next, traces: undefined },
+    });
+    onTestFinished(() => run.stop());
+    for (let i = 0; i < 20; i++) await sender.push(i);
+    await until('as many as may be are under way', async () => taken === 8);
+    await admin.connection.close();
+    await server.stop('SIGKILL');
+    // The server writes the state of a consumer some time after it has changed; so it is where it wrote none yet.
+    rmSync(join(place.store, 'jetstream', '$G', 'streams', 'OTEL', 'obs', 'sonde', 'o.dat'), { force: true });
+    await start();
+    expect((await admin.manager.consumers.info('OTEL', 'sonde')).delivered.stream_seq).toBe(0);
+    held.resolve();
+    const done = async (): Promise<boolean> =>
+      (await admin.manager.consumers.info('OTEL', 'sonde')).ack_floor.stream_seq === 20;
+    await until('all are acknowledged', done);
+    expect(taken).toBe(20);
+  });
+
   test('a receiving agent that is killed, with its queue on disk, loses nothing that it has acknowledged', async () => {
     await start();
     const folder = mkdtempSync(join(tmpdir(), 'sonde-taker-'));
