@@ -94,7 +94,7 @@ export interface CursorOptions {
 /** A power cut repeats at most what was delivered since. */
 const SYNC_MS = 1000;
 
-/** Opens no file until there is something to save: on a full disk there may be no room for one. */
+/** Opens its file when it saves, and again as long as it cannot: on a full disk there may be no room for one. */
 export function createCursor({ folder, current, isSynced, clock, tell }: CursorOptions): Cursor {
   let file: OpenFile | undefined;
   let isClosed = false;
@@ -210,7 +210,7 @@ export function createCursor({ folder, current, isSynced, clock, tell }: CursorO
     sync,
     async close() {
       callOffSync?.();
-      if (file !== undefined || isTold) await save();
+      await save();
       isClosed = true;
       await (isSynced ? sync() : syncing);
       await file?.close();

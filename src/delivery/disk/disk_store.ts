@@ -9,11 +9,12 @@ import type { Clock } from '../clock.ts';
 import { EXPIRED, type Block, type BlockStore, type Evicted, type NewBlock, type StoreOwner } from '../store.ts';
 import { createAdmission } from './admission.ts';
 import { createSegmentReader, type SegmentReader } from './backlog.ts';
+import { createBooks } from './books.ts';
 import { createCursor, type Cursor } from './cursor.ts';
 import type { Folder } from './folder.ts';
 import { behind, RECORD_HEADER_BYTES, type Position } from './format.ts';
 import type { FolderLock } from './lock.ts';
-import { createProgress, type Progress, type Span } from './progress.ts';
+import { createProgress, type Span } from './progress.ts';
 import { createReading, type Reading } from './reading.ts';
 import { blockOf, createRecent, type DiskBlock } from './recent.ts';
 import { recover } from './recovery.ts';
@@ -63,11 +64,10 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
   const queue = randomBytes(16).toString('hex');
   let parts: Parts | undefined;
   let shelf: Shelf = createShelf([]);
-  let progress: Progress = createProgress({ seq: 0, item: 0 });
   /** Behind the last record that can be taken. */
   let end: Position = { seq: 0, item: 0 };
-  const underWay = new Map<number, DiskBlock>();
   const recent = createRecent(capacity_bytes);
+  let books = createBooks(createProgress({ seq: 0, item: 0 }), recent);
   const stored = (): number => shelf.bytes + (parts?.removal.stuck_bytes ?? 0);
   const admission = createAdmission(capacity_bytes, options.place, stored, () => parts?.volume);
   let isClosed = false;
@@ -100,13 +100,15 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
 
   async function load(folder: Folder): Promise<void> {
     const found = await recover(folder, options.sync !== 'none', clock.wall(), tell);
-    ({ progress, end } = found);
+    end = found.end;
+    books = createBooks(found.progress, recent);
     shelf = createShelf(found.segments);
     parts = createParts(folder);
     parts.reading.moveTo(shelf.oldest);
     await removeSettled();
     await parts.volume.measure();
-    if (found.isNews) await parts.cursor.save();
+    // Now there is room for it, perhaps.
+    await parts.cursor.save();
     isOpen.resolve();
     if (isClosed) return;
     owner.opened(found.waiting + found.lost);
@@ -116,7 +118,13 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
   function createParts(folder: Folder): Parts {
     const volume = createVolume(folder, options.minFree_bytes, clock, owner.onRoom);
     const reader = createSegmentReader(folder);
-    const cursor = createCursor({ folder, current: () => progress, isSynced: options.sync !== 'none', clock, tell });
+    const cursor = createCursor({
+      folder,
+      current: () => books.progress,
+      isSynced: options.sync !== 'none',
+      clock,
+      tell,
+    });
     const removal = createRemoval({ folder, cursor, onRoom: owner.onRoom, clock, tell });
     const writer = createSegmentWriter({
       ...options,
@@ -144,10 +152,10 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
       after: (segment) => shelf.after(segment),
       isGrowing: writer.isActive,
       end: () => end,
-      isWanted: (record) => !underWay.has(record.seq) && !progress.isDone(record.seq) && !expire(record),
+      isWanted: (record) => books.isWaiting(record) && !expire(record),
       onMissing: lose,
       onUnreadable: giveUp,
-      onFound: (block) => underWay.set(block.seq, block),
+      onFound: (block) => books.begin(block),
     });
     return { folder, volume, reader, reading, cursor, removal, writer };
   }
@@ -199,7 +207,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
   function abandon(records: readonly WrittenRecord[]): void {
     const items = records.reduce((sum, { block }) => sum + block.count, 0);
     const to = { seq: end.seq + records.length, item: end.item + items };
-    progress.add({ from: end, to });
+    books.progress.add({ from: end, to });
     end = to;
     void parts!.cursor.save();
   }
@@ -212,7 +220,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
       recent.shift();
       reading.pass(first);
       if (expire(first)) continue;
-      underWay.set(first.seq, first);
+      books.begin(first);
       return first;
     }
     if (isHurried || reading.segment === undefined || reading.position.seq >= end.seq) return undefined;
@@ -222,14 +230,14 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
   /** Whether a record waited too long; then it is gone. */
   function expire(record: Position & { readonly count: number; readonly time_ms: number }): boolean {
     if (maxAge_ms === 0 || clock.wall() - record.time_ms <= maxAge_ms) return false;
-    owner.lost('expired', discard({ from: record, to: behind(record) }), EXPIRED);
+    owner.lost('expired', books.discard({ from: record, to: behind(record) }), EXPIRED);
     void parts!.cursor.save();
     return true;
   }
 
   /** Counts what should lie in a span and does not. */
   function lose(span: Span, segment: Segment): void {
-    const count = discard(span);
+    const count = books.discard(span);
     if (count > 0) owner.lost('corrupt', count, `Skips damaged records of ${options.place}/${segment.name}`);
     void parts!.cursor.save();
   }
@@ -240,22 +248,12 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     await writer.leave(segment);
     if (reading.segment !== segment) return;
     const to = recent.first !== undefined && recent.first.seq < segment.end.seq ? recent.first : segment.end;
-    const count = discard({ from: reading.position, to });
+    const count = books.discard({ from: reading.position, to });
     forget(segment);
     if (count > 0) owner.lost('corrupt', count, `Cannot read ${folder.path}/${segment.name}: ${messageOf(error)}`);
     await reader.leave(segment);
     await setAside(folder, segment.name, messageOf(error), tell);
     void parts!.cursor.save();
-  }
-
-  /** Settles a span that will not be delivered: its items, without those that were settled before or are under way. */
-  function discard(span: Span): number {
-    let count = 0;
-    for (const { seq, count: items } of underWay.values()) {
-      if (seq >= span.from.seq && seq < span.to.seq && !progress.isDone(seq)) count -= items;
-    }
-    recent.remove(span.from.seq, span.to.seq);
-    return progress.add(span) + count;
   }
 
   function evict(): Evicted | undefined {
@@ -266,7 +264,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
 
   /** A request of it that is under way goes on; a crash would lose that one. */
   function removeOldest(oldest: Segment): number {
-    const count = discard({ from: oldest.first, to: oldest.end });
+    const count = books.discard({ from: oldest.first, to: oldest.end });
     void remove([oldest]);
     return count;
   }
@@ -290,21 +288,21 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
   const removeSettled = (): Promise<void> => remove(shelf.segments.filter(isSettled));
 
   function isSettled(segment: Segment): boolean {
-    return !parts!.writer.isActive(segment) && progress.covers({ from: segment.first, to: segment.end });
+    return !parts!.writer.isActive(segment) && books.progress.covers({ from: segment.first, to: segment.end });
   }
 
   async function settle(block: Block): Promise<void> {
     const own = block as DiskBlock;
-    underWay.delete(own.seq);
-    progress.add({ from: own, to: behind(own) });
+    books.settle(own);
     await parts!.cursor.save();
     if (isSettled(own.segment)) await removeSettled();
   }
 
-  /** It stays under way for this process; for the next one it waits, if there is a place where it can. */
   function release(block: Block): void {
-    if (!shelf.isGone((block as DiskBlock).segment)) return;
-    owner.lost('queue_full', block.count, 'Drops requests that were under way when the queue was full');
+    const own = block as DiskBlock;
+    books.release(own);
+    if (!shelf.isGone(own.segment)) return;
+    owner.lost('queue_full', own.count, 'Drops requests that were under way when the queue was full');
   }
 
   async function close(): Promise<void> {

@@ -15,8 +15,6 @@ export interface Recovered {
   readonly waiting: number;
   /** Items that should wait, and of which no segment is left: it was set aside, or a power cut took it. */
   readonly lost: number;
-  /** Whether the next start should hear of it, and survive a power cut with it. */
-  readonly isNews: boolean;
 }
 
 const BEGINNING: Position = { seq: 0, item: 0 };
@@ -37,8 +35,7 @@ export async function recover(folder: Folder, isSynced: boolean, now_ms: number,
   const progress = createProgress(low, known?.spans);
   // Numbers are never given twice, though the cursor may know of records that a power cut has taken.
   let end = [progress.low, ...progress.spans.map(({ to }) => to)].reduce(later, last);
-  const isLeap = cursor === 'unreadable' || hasOthers;
-  if (isLeap) {
+  if (cursor === 'unreadable' || hasOthers) {
     const next = { seq: Math.max(end.seq, now_ms * NUMBERS_PER_MS), item: end.item };
     progress.add({ from: end, to: next });
     end = next;
@@ -46,7 +43,7 @@ export async function recover(folder: Folder, isSynced: boolean, now_ms: number,
   const lost = progress.add({ from: low, to: first }) + progress.add({ from: last, to: end });
   const settled = progress.spans.reduce((sum, { from, to }) => sum + to.item - from.item, 0);
   const waiting = Math.max(0, end.item - progress.low.item - settled);
-  return { segments, progress, end, waiting, lost, isNews: known !== undefined || isLeap || lost > 0 };
+  return { segments, progress, end, waiting, lost };
 }
 
 async function knownProgress(folder: Folder, tell: Tell): Promise<CursorState | 'unreadable' | undefined> {

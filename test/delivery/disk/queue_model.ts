@@ -111,7 +111,11 @@ export function createQueueModel(options: ModelOptions, seed: number, seen: Map<
     saw(message);
     // A disk that neither reads nor renames a file: the next start may, or not.
     if (message === 'Cannot use a segment, nor rename it') budget = Infinity;
-    if (message.startsWith('Cannot remember')) own.hasForgotten = true;
+    if (message.startsWith('Cannot remember')) {
+      own.hasForgotten = true;
+      // Segments are removed all the same, and look lost to the next start.
+      isDamageable = true;
+    }
   }
 
   function startSession(): Promise<void> {
@@ -426,7 +430,8 @@ export function createQueueModel(options: ModelOptions, seed: number, seen: Map<
       return;
     }
     saw('power cut');
-    if (options.sync !== 'always') isDamageable = true;
+    // What was taken back may be there again, in part.
+    if (options.sync !== 'always' || folder.failures.has('full')) isDamageable = true;
     for (const block of blocks) {
       if (block.owed === 'must' && !isDurable(block)) {
         if (options.sync === 'always')
