@@ -2,6 +2,7 @@ import type { AnyReceiverDefinition } from '../src/component.ts';
 import count from './count/index.ts';
 import cpu from './cpu/index.ts';
 import disk from './disk.ts';
+import files from './files/index.ts';
 import filesystem from './filesystem/index.ts';
 import kafka from './kafka.ts';
 import load from './load.ts';
@@ -20,6 +21,7 @@ export const receivers: readonly AnyReceiverDefinition[] = [
   count,
   cpu,
   disk,
+  files,
   filesystem,
   kafka,
   load,

@@ -35,7 +35,9 @@ function withoutLine(file: Uint8Array, at: number): Uint8Array {
 }
 
 const MACHINE = rootOf('debian12-kvm');
-const measuring = receivers.filter(({ type }) => !['filesystem', 'kafka', 'nats', 'otlp', 'self'].includes(type));
+const measuring = receivers.filter(
+  ({ type }) => !['files', 'filesystem', 'kafka', 'nats', 'otlp', 'self'].includes(type),
+);
 
 interface Outcome {
   readonly values: Readonly<Record<string, number>>;
