@@ -6,8 +6,9 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { catalog } from '../src/cli/catalog.ts';
+import { loadRegistry } from '../src/config/registry.ts';
 import { runReceiver } from '../test/support/collect.ts';
-import { receivers } from '../receivers/index.ts';
 import { temporaryFolder } from './agents.ts';
 import { median, table, target, us } from './measure.ts';
 import { record } from './recording.ts';
@@ -21,6 +22,7 @@ execFileSync('cc', ['-O2', '-o', floor, join(import.meta.dirname, 'floor/reads.c
 type Collect = () => Promise<unknown>;
 
 /** What the default configuration collects, without the agent's own figures. */
+const { receivers } = await loadRegistry(catalog);
 const measuring = receivers.filter(
   ({ type, metrics }) => Object.keys(metrics).length > 0 && !['self', 'process'].includes(type),
 );

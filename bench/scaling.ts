@@ -3,11 +3,12 @@
  * counters all change between two collections, and on no machine at all with more and more series.
  * Usage: node bench/scaling.ts [collections a turn] [turns]
  */
+import { catalog } from '../src/cli/catalog.ts';
+import { loadRegistry } from '../src/config/registry.ts';
 import { ObservableMeter } from '../src/otel/meter.ts';
 import { createTimeLimit } from '../src/time_limit.ts';
 import type { MetricBatch } from '../src/model/batch.ts';
 import { runReceiver, type ReceiverRun } from '../test/support/collect.ts';
-import { receivers } from '../receivers/index.ts';
 import { temporaryFolder } from './agents.ts';
 import { median, table, us } from './measure.ts';
 import { runPrometheus, type PullRun } from './pull.ts';
@@ -109,6 +110,7 @@ async function createMachine(count: number, size: MachineSize): Promise<Subject>
   const folder = temporaryFolder();
   const machine = writeTree(folder.path, size);
   const runs: ReceiverRun[] = [];
+  const { receivers } = await loadRegistry(catalog);
   for (const definition of receivers) {
     if (definition.type === 'self' || definition.type === 'otlp') continue;
     runs.push(await runReceiver(definition, { rootPath: machine.root }));

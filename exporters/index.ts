@@ -1,29 +1,17 @@
-import type { AnyExporterDefinition } from '../src/component.ts';
-import debug from './debug.ts';
-import elasticsearch from './elasticsearch.ts';
-import file from './file.ts';
-import graphite from './graphite.ts';
-import influxdb from './influxdb.ts';
-import kafka from './kafka.ts';
-import loki from './loki.ts';
-import nats from './nats.ts';
-import otlp from './otlp.ts';
-import prometheus from './prometheus.ts';
-import prometheusremotewrite from './prometheusremotewrite.ts';
-import sdk from './sdk.ts';
+import type { AnyExporterDefinition, Loaders } from '../src/component.ts';
 
-/** Every exporter, by name. */
-export const exporters: readonly AnyExporterDefinition[] = [
-  debug,
-  elasticsearch,
-  file,
-  graphite,
-  influxdb,
-  kafka,
-  loki,
-  nats,
-  otlp,
-  prometheus,
-  prometheusremotewrite,
-  sdk,
-];
+/** Every exporter, by type, loaded only where one is configured. */
+export const exporters: Loaders<AnyExporterDefinition> = {
+  debug: () => import('./debug.ts'),
+  elasticsearch: () => import('./elasticsearch.ts'),
+  file: () => import('./file.ts'),
+  graphite: () => import('./graphite.ts'),
+  influxdb: () => import('./influxdb.ts'),
+  kafka: () => import('./kafka.ts'),
+  loki: () => import('./loki.ts'),
+  nats: () => import('./nats.ts'),
+  otlp: () => import('./otlp.ts'),
+  prometheus: () => import('./prometheus.ts'),
+  prometheusremotewrite: () => import('./prometheusremotewrite.ts'),
+  sdk: () => import('./sdk.ts'),
+};

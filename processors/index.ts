@@ -1,31 +1,18 @@
-/** All processors there are, in alphabetical order. */
-import type { AnyProcessorDefinition } from '../src/component.ts';
-import attributes from './attributes.ts';
-import batch from './batch.ts';
-import cumulativetodelta from './cumulativetodelta.ts';
-import deltatorate from './deltatorate.ts';
-import filter from './filter.ts';
-import logDedup from './log_dedup/index.ts';
-import memoryLimiter from './memory_limiter.ts';
-import probabilisticSampler from './probabilistic_sampler/index.ts';
-import rateLimit from './rate_limit/index.ts';
-import redaction from './redaction/index.ts';
-import resource from './resource.ts';
-import resourcedetection from './resourcedetection/index.ts';
-import severity from './severity/index.ts';
+import type { AnyProcessorDefinition, Loaders } from '../src/component.ts';
 
-export const processors: readonly AnyProcessorDefinition[] = [
-  attributes,
-  batch,
-  cumulativetodelta,
-  deltatorate,
-  filter,
-  logDedup,
-  memoryLimiter,
-  probabilisticSampler,
-  rateLimit,
-  redaction,
-  resource,
-  resourcedetection,
-  severity,
-];
+/** Every processor, by type, loaded only where one is configured. */
+export const processors: Loaders<AnyProcessorDefinition> = {
+  attributes: () => import('./attributes.ts'),
+  batch: () => import('./batch.ts'),
+  cumulativetodelta: () => import('./cumulativetodelta.ts'),
+  deltatorate: () => import('./deltatorate.ts'),
+  filter: () => import('./filter.ts'),
+  log_dedup: () => import('./log_dedup/index.ts'),
+  memory_limiter: () => import('./memory_limiter.ts'),
+  probabilistic_sampler: () => import('./probabilistic_sampler/index.ts'),
+  rate_limit: () => import('./rate_limit/index.ts'),
+  redaction: () => import('./redaction/index.ts'),
+  resource: () => import('./resource.ts'),
+  resourcedetection: () => import('./resourcedetection/index.ts'),
+  severity: () => import('./severity/index.ts'),
+};

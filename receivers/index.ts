@@ -1,37 +1,21 @@
-import type { AnyReceiverDefinition } from '../src/component.ts';
-import count from './count/index.ts';
-import cpu from './cpu/index.ts';
-import disk from './disk.ts';
-import files from './files/index.ts';
-import filesystem from './filesystem/index.ts';
-import kafka from './kafka.ts';
-import load from './load.ts';
-import memory from './memory.ts';
-import nats from './nats.ts';
-import network from './network/index.ts';
-import otlp from './otlp.ts';
-import paging from './paging.ts';
-import process from './process/index.ts';
-import processes from './processes/index.ts';
-import self from './self/index.ts';
-import system from './system.ts';
+import type { AnyReceiverDefinition, Loaders } from '../src/component.ts';
 
-/** Every receiver, by name. */
-export const receivers: readonly AnyReceiverDefinition[] = [
-  count,
-  cpu,
-  disk,
-  files,
-  filesystem,
-  kafka,
-  load,
-  memory,
-  nats,
-  network,
-  otlp,
-  paging,
-  process,
-  processes,
-  self,
-  system,
-];
+/** Every receiver, by type, loaded only where one is configured. */
+export const receivers: Loaders<AnyReceiverDefinition> = {
+  count: () => import('./count/index.ts'),
+  cpu: () => import('./cpu/index.ts'),
+  disk: () => import('./disk.ts'),
+  files: () => import('./files/index.ts'),
+  filesystem: () => import('./filesystem/index.ts'),
+  kafka: () => import('./kafka.ts'),
+  load: () => import('./load.ts'),
+  memory: () => import('./memory.ts'),
+  nats: () => import('./nats.ts'),
+  network: () => import('./network/index.ts'),
+  otlp: () => import('./otlp.ts'),
+  paging: () => import('./paging.ts'),
+  process: () => import('./process/index.ts'),
+  processes: () => import('./processes/index.ts'),
+  self: () => import('./self/index.ts'),
+  system: () => import('./system.ts'),
+};

@@ -1,12 +1,14 @@
 /**
- * Bundles the agent into CommonJS files below `dist/`: `sonde.cjs` starts it, `main.cjs` is the agent, and each library
- * is a file of its own in `packages/`, so that what a configuration does not use is not in memory
+ * Bundles the agent into CommonJS files below `dist/`: `sonde.cjs` starts it, `agent/main.cjs` is what `sonde run` needs
+ * for the default configuration, the other files of `agent/` are the other components and commands, and each library is
+ * a file of its own in `packages/`, so that what a configuration does not use is not in memory
  * (docs/decisions/bundle.md, docs/decisions/memory.md).
  */
 import { build, type BuildOptions, type Plugin } from 'esbuild';
-import { chmodSync, copyFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { buildAgent } from './bundle_agent.ts';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -35,7 +37,7 @@ const LATE = [
   'node:stream/promises',
 ];
 
-const options: BuildOptions = {
+const options = {
   absWorkingDir: root,
   outExtension: { '.js': '.cjs' },
   bundle: true,
@@ -53,13 +55,17 @@ const options: BuildOptions = {
   tsconfigRaw: {},
   // Libraries call createRequire(import.meta.url), and the agent looks for configs/ beside itself.
   define: { 'import.meta.url': '__bundleUrl', 'import.meta.dirname': '__dirname' },
+  // Node.js finds the names of what a CommonJS file exports by looking at its text, which the bundler has changed: this
+  // makes `require` of `import()`.
+  supported: { 'dynamic-import': false },
   banner: { js: 'const __bundleUrl=require("node:url").pathToFileURL(__filename).href;' },
   metafile: true,
   logLevel: 'warning',
-};
+} satisfies BuildOptions;
 
+for (const folder of ['agent', 'packages']) rmSync(join(dist, folder), { recursive: true, force: true });
 const [agent, packages] = await Promise.all([
-  build({ ...options, entryPoints: { main: 'src/main.ts' }, outdir: dist, plugins: [late(), apart('./packages')] }),
+  buildAgent({ ...options, outdir: join(dist, 'agent'), plugins: [late(), apart('../packages')] }),
   build({
     ...options,
     entryPoints: Object.fromEntries([...APART.values()].map((entry) => [fileName(entry), entry])),
@@ -70,33 +76,24 @@ const [agent, packages] = await Promise.all([
 copyFileSync(join(root, 'scripts', 'launcher.cjs'), join(dist, 'sonde.cjs'));
 chmodSync(join(dist, 'sonde.cjs'), 0o755);
 
-const sizes = [agent, packages].map(({ metafile }) =>
-  Object.values(metafile!.outputs).reduce((sum, { bytes }) => sum + bytes / 1024, 0),
-);
-console.error(`dist/sonde.cjs: ${sizes[0].toFixed(0)} KiB, packages ${sizes[1].toFixed(0)} KiB`);
+const size = (files: readonly { readonly bytes: number }[]): string =>
+  `${(files.reduce((sum, { bytes }) => sum + bytes, 0) / 1024).toFixed(0)} KiB`;
+const apartFiles = Object.values(packages.metafile!.outputs);
+console.error(`dist/sonde.cjs: ${size(agent.main)}, other parts ${size(agent.parts)}, packages ${size(apartFiles)}`);
 
 function fileName(name: string): string {
   return name.replace('@', '').replaceAll('/', '-');
 }
 
-/**
- * Leaves the libraries that have files of their own to `require`. `import()` of one becomes `require`, too: Node.js
- * finds the names of what a CommonJS file exports by looking at its text, which the bundler has changed.
- */
+/** Leaves the libraries that have files of their own to `require`. */
 function apart(folder: string): Plugin {
   return {
     name: 'apart',
-    setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^[^.]/ }, ({ path, kind, namespace }) => {
+    setup({ onResolve }) {
+      onResolve({ filter: /^[^.]/ }, ({ path, kind }) => {
         const entry = kind === 'entry-point' ? undefined : APART.get(path);
-        if (entry === undefined) return undefined;
-        if (kind === 'dynamic-import' && namespace === 'file') return { path, namespace: 'imported' };
-        return { path: `${folder}/${fileName(entry)}.cjs`, external: true };
+        return entry === undefined ? undefined : { path: `${folder}/${fileName(entry)}.cjs`, external: true };
       });
-      onLoad({ filter: /^/, namespace: 'imported' }, ({ path }) => ({
-        contents: `module.exports = require(${JSON.stringify(path)});`,
-        resolveDir: root,
-      }));
     },
   };
 }

@@ -15,7 +15,7 @@ optimizeWhenBusy();
 collectWhenIdle();
 // It spares V8 the parsing at every later start, and has to be on before the agent is loaded.
 require('node:module').enableCompileCache(require('node:path').join(__dirname, '.cache'));
-require('./main.cjs');
+require('./agent/main.cjs');
 
 /**
  * V8's last and dearest compiler halves the CPU time of an agent that is busy, but brings 5 MB into memory. One that

@@ -361,6 +361,9 @@ export interface AnyExporterDefinition extends Omit<ExporterDefinition, 'config'
   create(context: ExporterContext<unknown>): PushExporter | PullExporter;
 }
 
+/** Components by type: each is the default export of a file, which is loaded when the component is needed. */
+export type Loaders<D> = Readonly<Record<string, () => Promise<{ readonly default: D }>>>;
+
 const pullOptions = { startup_error: startupErrorOption() };
 
 /** Options that every push exporter has: the pipeline's, not the exporter's. */

@@ -1,11 +1,12 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { exporters } from '../exporters/index.ts';
-import { processors } from '../processors/index.ts';
-import { receivers } from '../receivers/index.ts';
+import { catalog } from '../src/cli/catalog.ts';
+import { loadRegistry } from '../src/config/registry.ts';
 import { configOf, createStage, makeAgent, records, type Definitions, type WrittenConfig } from './support/agent.ts';
 import { rootOf } from './support/machines.ts';
+
+const { exporters, processors, receivers } = await loadRegistry(catalog);
 
 const CONFIG: WrittenConfig = {
   receivers: { counter: {}, pushed: {} },

@@ -3,18 +3,18 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
-import { exporters } from '../exporters/index.ts';
-import { processors } from '../processors/index.ts';
-import { receivers } from '../receivers/index.ts';
+import { catalog } from '../src/cli/catalog.ts';
 import type { MetricDefinition, PushExporter } from '../src/component.ts';
 import { option } from '../src/config/options.ts';
+import { loadRegistry, SECTIONS, SINGULAR } from '../src/config/registry.ts';
 import type { Host } from '../src/procfs/host.ts';
 import { runReceiver, valuesOf } from './support/collect.ts';
 import { type AnyDefinition, checkDefinition, checkList, checkMetrics } from './support/conformance.ts';
 import { createMachine } from './support/machines.ts';
 import { logBatch, logRecord, metric, metricBatch, runProcessor, series } from './support/processor.ts';
 
-const FOLDERS: Readonly<Record<string, readonly AnyDefinition[]>> = { receivers, processors, exporters };
+const { exporters, processors, receivers } = await loadRegistry(catalog);
+
 const ALL: readonly AnyDefinition[] = [...receivers, ...processors, ...exporters];
 
 /** The options without which a component cannot be, where it has such. */
@@ -38,26 +38,20 @@ const files = ['receivers', 'processors', 'exporters', 'test'].flatMap((folder) 
     .map((file) => `${folder}/${file}`),
 );
 
-describe.each(Object.entries(FOLDERS))('%s', (folder, listed) => {
+describe.each(SECTIONS)('%s', (folder) => {
+  const listed = Object.keys(catalog[folder]);
+
   test('has a list, in order, of all its files, each with a test', () => {
-    expect(
-      checkList(
-        folder,
-        listed.map(({ type }) => type),
-        files,
-      ),
-    ).toEqual([]);
+    expect(checkList(folder, listed, files)).toEqual([]);
   });
 
-  test.each(listed.map((definition) => [definition.type, definition] as const))(
-    '%s is the default export of its file',
-    async (type, definition) => {
-      const file = files.includes(`${folder}/${type}.ts`) ? `${type}.ts` : `${type}/index.ts`;
-      const module = (await import(join(import.meta.dirname, '..', folder, file))) as { default: unknown };
-      expect(module.default).toBe(definition);
-      expect(`${definition.kind}s`).toBe(folder);
-    },
-  );
+  test.each(listed)('%s is the default export of its file', async (type) => {
+    const { default: definition } = await catalog[folder][type]!();
+    const file = files.includes(`${folder}/${type}.ts`) ? `${type}.ts` : `${type}/index.ts`;
+    const module = (await import(join(import.meta.dirname, '..', folder, file))) as { default: unknown };
+    expect(module.default).toBe(definition);
+    expect(definition).toMatchObject({ type, kind: SINGULAR[folder] });
+  });
 });
 
 test.each(named(ALL))('%s describes itself, its options and its metrics', (_, definition) => {

@@ -1,12 +1,15 @@
 /** What processors hold is in the books: accepted = sent + dropped + held, at any time, and what is held is not accepted yet. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { processors } from '../processors/index.ts';
 import type { Agent } from '../src/agent.ts';
+import { catalog } from '../src/cli/catalog.ts';
+import { loadRegistry } from '../src/config/registry.ts';
 import { RetryableError } from '../src/errors.ts';
 import { createHeldRecords } from '../src/held_records.ts';
 import { createStage, makeAgent, records } from './support/agent.ts';
 import { logRecord } from './support/processor.ts';
+
+const { processors } = await loadRegistry(catalog);
 
 function discrepancies(agent: Agent): string[] {
   const { components, pipelines } = agent.figures();

@@ -1,9 +1,12 @@
 /** A connector ends pipelines of one signal and begins pipelines of another. */
 import { describe, expect, test } from 'vitest';
-import { processors } from '../processors/index.ts';
 import count from '../receivers/count/index.ts';
+import { catalog } from '../src/cli/catalog.ts';
+import { loadRegistry } from '../src/config/registry.ts';
 import type { MetricBatch } from '../src/model/batch.ts';
 import { createStage, makeAgent, records, type WrittenConfig } from './support/agent.ts';
+
+const { processors } = await loadRegistry(catalog);
 
 const CONFIG = {
   receivers: { pushed: {}, count: { logs: { 'app.records': {} } } },

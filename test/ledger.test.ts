@@ -4,10 +4,13 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { processors } from '../processors/index.ts';
 import type { Agent } from '../src/agent.ts';
+import { catalog } from '../src/cli/catalog.ts';
+import { loadRegistry } from '../src/config/registry.ts';
 import { PermanentError, RetryableError, TooLargeError } from '../src/errors.ts';
 import { createStage, makeAgent, records } from './support/agent.ts';
+
+const { processors } = await loadRegistry(catalog);
 
 /** What is wrong with the books of any exporter or processor. */
 function discrepancies(agent: Agent): string[] {

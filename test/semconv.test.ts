@@ -1,12 +1,15 @@
 /** Holds every metric and every emitted series to the semantic conventions, and shows that each rule finds a breach. */
 import { describe, expect, test } from 'vitest';
-import { receivers } from '../receivers/index.ts';
+import { catalog } from '../src/cli/catalog.ts';
 import type { MetricDefinition } from '../src/component.ts';
+import { loadRegistry } from '../src/config/registry.ts';
 import { Series } from '../src/model/batch.ts';
 import { collectReceiver } from './support/collect.ts';
 import { MACHINES, rootOf } from './support/machines.ts';
 import { metric, RESOURCE, SCOPE } from './support/processor.ts';
 import { checkMetric, checkRow, type OffForAReason, readConventions } from './support/semconv.ts';
+
+const { receivers } = await loadRegistry(catalog);
 
 const conventions = readConventions();
 

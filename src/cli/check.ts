@@ -1,7 +1,7 @@
 /** `sonde check`: runs every receiver on this machine and says what comes of it. */
 import { existsSync } from 'node:fs';
 import { loadAgent } from '../config/agent_settings.ts';
-import type { Registry } from '../config/registry.ts';
+import { loadRegistry, type Catalog } from '../config/registry.ts';
 import { suggestion } from '../config/suggest.ts';
 import type { ConfigProblem } from '../errors.ts';
 import { createHost } from '../procfs/host.ts';
@@ -23,7 +23,7 @@ export interface CheckOptions {
 interface Surroundings {
   readonly terminal: Terminal;
   readonly env: NodeJS.ProcessEnv;
-  readonly registry: Registry;
+  readonly catalog: Catalog;
 }
 
 /** What a receiver does on this machine. */
@@ -33,15 +33,16 @@ export interface Check extends Trial {
   readonly missing: readonly MissingRight[];
 }
 
-export async function check(options: CheckOptions, { terminal, env, registry }: Surroundings): Promise<number> {
-  const unknown = options.names.find((name) => !registry.receivers.some(({ type }) => type === name));
+export async function check(options: CheckOptions, { terminal, env, catalog }: Surroundings): Promise<number> {
+  const { receivers } = await loadRegistry(catalog, (section) => section === 'receivers');
+  const unknown = options.names.find((name) => !receivers.some(({ type }) => type === name));
   if (unknown !== undefined) {
     terminal.complain(`Cannot check ${JSON.stringify(unknown)}: there is no such receiver\n`);
     terminal.complain(
       `  hint: ${
         suggestion(
           unknown,
-          registry.receivers.map(({ type }) => type),
+          receivers.map(({ type }) => type),
         ) ?? 'there are none'
       }\n`,
     );
@@ -63,7 +64,7 @@ export async function check(options: CheckOptions, { terminal, env, registry }: 
   const host = createHost({ rootPath: settings.root_path });
   const rights = rightsOfProcess(host);
   const checks: Check[] = [];
-  for (const definition of registry.receivers) {
+  for (const definition of receivers) {
     if (options.names.length > 0 && !options.names.includes(definition.type)) continue;
     const trial = await tryReceiver(definition, host);
     checks.push({ type: definition.type, ...trial, missing: missingRights(definition.permissions, rights) });

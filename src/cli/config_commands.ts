@@ -36,8 +36,8 @@ export function addConfig(program: Command, { terminal, env }: CommandLine, fini
     )
     .action(async (selection: Selection & { origin?: true; redacted?: true; format: 'yaml' | 'json' }) => {
       const { show } = await import('./config.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await show(selection, { terminal, env, registry }));
+      const { catalog } = await import('./catalog.ts');
+      finish(await show(selection, { terminal, env, catalog }));
     });
 
   config
@@ -60,8 +60,8 @@ export function addConfig(program: Command, { terminal, env }: CommandLine, fini
     )
     .action(async (a: string, b: string, options: { config?: readonly string[]; origin?: true; json?: true }) => {
       const { diff } = await import('./config.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await diff(a, b, options, { terminal, env, registry }));
+      const { catalog } = await import('./catalog.ts');
+      finish(await diff(a, b, options, { terminal, env, catalog }));
     });
 
   config
@@ -77,8 +77,8 @@ export function addConfig(program: Command, { terminal, env }: CommandLine, fini
     )
     .action(async () => {
       const { schema } = await import('./config.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await schema({ terminal, registry }));
+      const { catalog } = await import('./catalog.ts');
+      finish(await schema({ terminal, catalog }));
     });
 
   config
@@ -88,7 +88,7 @@ export function addConfig(program: Command, { terminal, env }: CommandLine, fini
     .addHelpText('after', examples([['sonde config reference | less', '']]))
     .action(async () => {
       const { reference } = await import('./config.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await reference({ terminal, registry }));
+      const { catalog } = await import('./catalog.ts');
+      finish(await reference({ terminal, catalog }));
     });
 }

@@ -1,6 +1,6 @@
 /** `sonde components` and `sonde describe`. */
 import { suggestion } from '../config/suggest.ts';
-import { SECTIONS, type Definition, type Registry } from '../config/registry.ts';
+import { loadRegistry, SECTIONS, type Catalog, type Definition, type Registry } from '../config/registry.ts';
 import { describeAll, describeComponent, findComponents, type ComponentDoc } from './component_doc.ts';
 import type { OptionDoc } from '../config/describe.ts';
 import { EXIT_CODES } from './exit_codes.ts';
@@ -9,11 +9,14 @@ import { painter, type Paint, type Terminal } from './terminal.ts';
 
 interface Surroundings {
   readonly terminal: Terminal;
-  readonly registry: Registry;
+  readonly catalog: Catalog;
 }
 
-export function listComponents({ json }: { readonly json?: true }, { terminal, registry }: Surroundings): number {
-  const docs = describeAll(registry);
+export async function listComponents(
+  { json }: { readonly json?: true },
+  { terminal, catalog }: Surroundings,
+): Promise<number> {
+  const docs = describeAll(await loadRegistry(catalog));
   if (json === true) {
     terminal.print(toJson(docs.map(({ kind, type, about, signals }) => ({ kind, type, about, signals }))));
     return EXIT_CODES.ok;
@@ -33,11 +36,12 @@ function firstSentence(text: string): string {
   return /^.*?\.(?= [A-Z]|$)/.exec(text)?.[0] ?? text;
 }
 
-export function describe(
+export async function describe(
   name: string,
   { json }: { readonly json?: true },
-  { terminal, registry }: Surroundings,
-): number {
+  { terminal, catalog }: Surroundings,
+): Promise<number> {
+  const registry = await loadRegistry(catalog);
   const found = findComponents(name, registry);
   const definitions = found.length > 0 ? found : receiversOfMetric(name, registry);
   if (definitions.length === 0) {

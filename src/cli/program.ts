@@ -96,8 +96,8 @@ function addRun(program: Command, { terminal, env, lifetime }: CommandLine, fini
     )
     .action(async (selection: Selection) => {
       const { run } = await import('./run.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await run(selection, { terminal, env, lifetime, registry }));
+      const { catalog } = await import('./catalog.ts');
+      finish(await run(selection, { terminal, env, lifetime, catalog }));
     });
 }
 
@@ -123,9 +123,9 @@ function addValidate(program: Command, { terminal, env }: CommandLine, finish: F
     )
     .action(async (files: string[], options: Selection & { environment: boolean; json?: true }) => {
       const { validate } = await import('./validate.ts');
-      const { registry } = await import('./registry.ts');
+      const { catalog } = await import('./catalog.ts');
       const selection = { ...options, config: [...(options.config ?? []), ...files] };
-      finish(await validate(selection, { terminal, env, registry }));
+      finish(await validate(selection, { terminal, env, catalog }));
     });
 }
 
@@ -151,8 +151,8 @@ function addCheck(program: Command, { terminal, env }: CommandLine, finish: Fini
     )
     .action(async (names: string[], options: { rootPath?: string; values?: true; json?: true }) => {
       const { check } = await import('./check.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await check({ names, ...options }, { terminal, env, registry }));
+      const { catalog } = await import('./catalog.ts');
+      finish(await check({ names, ...options }, { terminal, env, catalog }));
     });
 }
 
@@ -171,8 +171,8 @@ function addComponents(program: Command, { terminal }: CommandLine, finish: Fini
     )
     .action(async (options: { json?: true }) => {
       const { listComponents } = await import('./describe.ts');
-      const { registry } = await import('./registry.ts');
-      finish(listComponents(options, { terminal, registry }));
+      const { catalog } = await import('./catalog.ts');
+      finish(await listComponents(options, { terminal, catalog }));
     });
 }
 
@@ -193,7 +193,7 @@ function addDescribe(program: Command, { terminal }: CommandLine, finish: Finish
     )
     .action(async (name: string, options: { json?: true }) => {
       const { describe } = await import('./describe.ts');
-      const { registry } = await import('./registry.ts');
-      finish(describe(name, options, { terminal, registry }));
+      const { catalog } = await import('./catalog.ts');
+      finish(await describe(name, options, { terminal, catalog }));
     });
 }

@@ -69,8 +69,8 @@ function addStatus(queue: Command, { terminal, env }: CommandLine, finish: Finis
     )
     .action(async (options: QueueSelection & { check?: true; json?: true }) => {
       const { status } = await import('./queue_status.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await status(options, { terminal, env, registry, now_ms: Date.now() }));
+      const { catalog } = await import('./catalog.ts');
+      finish(await status(options, { terminal, env, catalog, now_ms: Date.now() }));
     });
 }
 
@@ -93,8 +93,8 @@ function addList(queue: Command, { terminal, env }: CommandLine, finish: Finish)
     )
     .action(async (options: LetterSelection & { records?: true; json?: true }) => {
       const { list } = await import('./queue_list.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await list(options, { terminal, env, registry, now_ms: Date.now() }));
+      const { catalog } = await import('./catalog.ts');
+      finish(await list(options, { terminal, env, catalog, now_ms: Date.now() }));
     });
 }
 
@@ -122,8 +122,8 @@ function addInspect(queue: Command, { terminal, env }: CommandLine, finish: Fini
     )
     .action(async (name: string, options: QueueSelection & { record?: string; raw?: true; json?: true }) => {
       const { inspect } = await import('./queue_inspect.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await inspect(name, options, { terminal, env, registry, now_ms: Date.now() }));
+      const { catalog } = await import('./catalog.ts');
+      finish(await inspect(name, options, { terminal, env, catalog, now_ms: Date.now() }));
     });
 }
 
@@ -148,8 +148,8 @@ function addReplay(queue: Command, { terminal, env }: CommandLine, finish: Finis
     )
     .action(async (names: string[], options: LetterSelection & { all?: true; json?: true }) => {
       const { replay } = await import('./queue_change.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await replay(names, options, { terminal, env, registry, now_ms: Date.now() }));
+      const { catalog } = await import('./catalog.ts');
+      finish(await replay(names, options, { terminal, env, catalog, now_ms: Date.now() }));
     });
 }
 
@@ -177,7 +177,7 @@ function addPurge(queue: Command, { terminal, env }: CommandLine, finish: Finish
     )
     .action(async (names: string[], options: LetterSelection & { waiting?: true; yes?: true; json?: true }) => {
       const { purge } = await import('./queue_change.ts');
-      const { registry } = await import('./registry.ts');
-      finish(await purge(names, options, { terminal, env, registry, now_ms: Date.now() }));
+      const { catalog } = await import('./catalog.ts');
+      finish(await purge(names, options, { terminal, env, catalog, now_ms: Date.now() }));
     });
 }

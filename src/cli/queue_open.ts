@@ -1,7 +1,7 @@
 /** What the commands below `sonde queue` have in common: finding the queues and letters that are meant. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Registry } from '../config/registry.ts';
+import type { Catalog } from '../config/registry.ts';
 import { DEAD_FOLDER, decodeLetter, listLetters, type LetterHeader } from '../delivery/dead_letters.ts';
 import { ConfigError, messageOf } from '../errors.ts';
 import { EXIT_CODES } from './exit_codes.ts';
@@ -12,7 +12,7 @@ import type { Terminal } from './terminal.ts';
 
 export interface Surroundings {
   readonly terminal: Terminal;
-  readonly registry: Registry;
+  readonly catalog: Catalog;
   readonly env: NodeJS.ProcessEnv;
   readonly now_ms: number;
 }
@@ -36,14 +36,14 @@ export const LETTER_SUFFIX = '.letter';
 /** Does `work` with the queues that are meant, and says in the house's words why it cannot. */
 export async function withPlaces(
   options: QueueSelection,
-  { terminal, env, registry }: Surroundings,
+  { terminal, env, catalog }: Surroundings,
   work: (places: readonly QueuePlace[]) => Promise<number>,
 ): Promise<number> {
   let places: readonly QueuePlace[];
   try {
     places =
       options.directory === undefined
-        ? placesOfConfig(loadSelection(options, env, registry))
+        ? placesOfConfig(await loadSelection(options, env, catalog))
         : placesOfDirectory(options.directory);
   } catch (error) {
     if (error instanceof ConfigError) {

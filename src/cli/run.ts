@@ -2,7 +2,7 @@
 import { createAgent, type Agent, type ReloadResult } from '../agent.ts';
 import { formatPlace, formatProblems } from '../config/frames.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import type { Registry } from '../config/registry.ts';
+import type { Catalog } from '../config/registry.ts';
 import type { AgentSettings } from '../config/agent_settings.ts';
 import { ConfigError, messageOf, type ConfigProblem } from '../errors.ts';
 import { VERSION } from '../model/version.ts';
@@ -26,17 +26,17 @@ export interface Lifetime {
 
 interface Surroundings {
   readonly terminal: Terminal;
-  readonly registry: Registry;
+  readonly catalog: Catalog;
   readonly env: NodeJS.ProcessEnv;
   readonly lifetime: Lifetime;
 }
 
 /** Resolves with the exit code when the agent has stopped. */
-export async function run(selection: Selection, { terminal, env, lifetime, registry }: Surroundings): Promise<number> {
-  const load = (): LoadedConfig => loadSelection(selection, env, registry);
+export async function run(selection: Selection, { terminal, env, lifetime, catalog }: Surroundings): Promise<number> {
+  const load = (): Promise<LoadedConfig> => loadSelection(selection, env, catalog);
   let loaded: LoadedConfig;
   try {
-    loaded = load();
+    loaded = await load();
   } catch (error) {
     complainAbout(problemsOf(error), terminal);
     return EXIT_CODES.config;
@@ -113,7 +113,7 @@ interface ReloadOptions {
   readonly agent: () => Agent;
   /** Reloads wait for it. */
   readonly starting: () => Promise<void>;
-  readonly load: () => LoadedConfig;
+  readonly load: () => Promise<LoadedConfig>;
   readonly log: AdjustableLog;
   readonly terminal: Terminal;
 }
@@ -134,7 +134,7 @@ function createReloads({ agent, starting, load, log, terminal }: ReloadOptions):
     await starting();
     next = undefined;
     try {
-      const loaded = load();
+      const loaded = await load();
       const result = await agent().reload(loaded);
       log.adjust(logOptions(loaded.agent, terminal));
       for (const warning of loaded.warnings) log.warn(warning.message, fieldsOf(warning));

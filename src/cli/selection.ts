@@ -1,21 +1,21 @@
 /** From the options of a command to the configuration that they mean. */
 import { formatProblems } from '../config/frames.ts';
-import { loadConfig, type LoadedConfig } from '../config/load.ts';
-import type { Registry } from '../config/registry.ts';
+import { loadWithComponents, type LoadedConfig } from '../config/load.ts';
+import type { Catalog } from '../config/registry.ts';
 import { ConfigError, type ConfigProblem } from '../errors.ts';
 import { AGENT_OPTIONS } from './agent_options.ts';
 import type { Selection } from './command_options.ts';
 import type { Terminal } from './terminal.ts';
 
 /** @throws {ConfigError} with all that is wrong */
-export function loadSelection(selection: Selection, env: NodeJS.ProcessEnv, registry: Registry): LoadedConfig {
-  return loadConfig({
+export function loadSelection(selection: Selection, env: NodeJS.ProcessEnv, catalog: Catalog): Promise<LoadedConfig> {
+  return loadWithComponents({
     files: selection.config ?? [],
     environment: selection.env,
     sets: selection.set,
     args: agentArguments(selection),
     env,
-    registry,
+    catalog,
   });
 }
 

@@ -1,6 +1,6 @@
 /** `sonde validate`: schema, graph, environment. */
 import type { LoadedConfig } from '../config/load.ts';
-import type { Registry } from '../config/registry.ts';
+import type { Catalog } from '../config/registry.ts';
 import { formatPlace, formatProblems } from '../config/frames.ts';
 import { messageOf, type ConfigProblem } from '../errors.ts';
 import { buildGraph } from '../graph.ts';
@@ -16,7 +16,7 @@ import { trialServices } from './trial.ts';
 
 interface Surroundings {
   readonly terminal: Terminal;
-  readonly registry: Registry;
+  readonly catalog: Catalog;
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -36,9 +36,9 @@ interface Validation {
 
 export async function validate(
   options: Selection & { readonly environment: boolean; readonly json?: true },
-  { terminal, env, registry }: Surroundings,
+  { terminal, env, catalog }: Surroundings,
 ): Promise<number> {
-  const validation = await runPasses(options, env, registry);
+  const validation = await runPasses(options, env, catalog);
   const isValid = validation.passes.every(({ problems = [] }) => problems.length === 0);
   if (options.json === true) terminal.print(`${JSON.stringify(forMachines(validation, isValid), null, 2)}\n`);
   else report(validation, terminal);
@@ -48,11 +48,11 @@ export async function validate(
 async function runPasses(
   options: Selection & { readonly environment: boolean },
   env: NodeJS.ProcessEnv,
-  registry: Registry,
+  catalog: Catalog,
 ): Promise<Validation> {
   let loaded: LoadedConfig;
   try {
-    loaded = loadSelection(options, env, registry);
+    loaded = await loadSelection(options, env, catalog);
   } catch (error) {
     return afterLoadProblems(problemsOf(error));
   }

@@ -8,7 +8,15 @@ import type {
 } from '../component.ts';
 import type { ConfigProblem } from '../errors.ts';
 import { hostPort, isLoopback } from './options.ts';
-import { findDefinition, SINGULAR, typeOfId, type Definition, type Registry, type Section } from './registry.ts';
+import {
+  findDefinition,
+  SECTIONS,
+  SINGULAR,
+  typeOfId,
+  type Definition,
+  type Registry,
+  type Section,
+} from './registry.ts';
 import { readShape, type Shape } from './shape.ts';
 import { collectorHint, suggestion } from './suggest.ts';
 import { fromPlain, formatPath, isNull, nodeAt, placeOf, toPlain, type MapNode, type Node, type Path } from './tree.ts';
@@ -79,12 +87,10 @@ function loadSection(
 
 function unknownType(registry: Registry, section: Section, id: string): Pick<ConfigProblem, 'message' | 'hint'> {
   const type = typeOfId(id);
-  const known = registry[section].map((definition) => definition.type);
+  const known = registry.types[section];
   const kind = SINGULAR[section];
   const message = `Cannot use ${kind} ${JSON.stringify(id)}: there is no ${kind} type ${JSON.stringify(type)}`;
-  const elsewhere = (['receivers', 'processors', 'exporters'] as const).find(
-    (other) => other !== section && findDefinition(registry, other, type) !== undefined,
-  );
+  const elsewhere = SECTIONS.find((other) => other !== section && registry.types[other].includes(type));
   if (elsewhere !== undefined) return { message, hint: `"${type}" is one of the ${elsewhere}` };
   const listed = `known: ${known.join(', ')}`;
   const meant = suggestion(type, known);

@@ -1,38 +1,26 @@
-/** Loads a configuration: read, merge overlays, substitute, fill in the standard variables, validate. */
+/** Loads a configuration: read, load its components, substitute, fill in the standard variables, validate. */
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { AnyExporterDefinition, AnyProcessorDefinition, AnyReceiverDefinition } from '../component.ts';
 import { ConfigError, type ConfigProblem } from '../errors.ts';
 import type { Attributes } from '../model/attributes.ts';
 import { loadAgent, type AgentSettings } from './agent_settings.ts';
 import { loadComponents, type LoadedComponents } from './components.ts';
 import { attachLines } from './masking.ts';
-import { readSource, type Source } from './loaders.ts';
-import { mergeTrees } from './merge.ts';
 import { applyOtelEnvironment } from './otel_environment.ts';
-import { defaultConfigPath, findEnvironment, parseSet } from './overlays.ts';
 import { loadPipelines, type LoadedPipeline } from './pipelines.ts';
-import { RESOURCE, shapeOfPath, TOP_LEVEL, type Registry } from './registry.ts';
+import { componentsIn, readConfig, type ReadConfig, type ReadOptions } from './read.ts';
+import { loadRegistry, RESOURCE, shapeOfPath, TOP_LEVEL, type Catalog, type Registry } from './registry.ts';
 import { substitute } from './substitute.ts';
 import { collectorHint, suggestion } from './suggest.ts';
-import { fromPlain, withValue, type MapNode, type Node, type Origin, type Path } from './tree.ts';
+import { withValue, type MapNode, type Node, type Origin, type Path } from './tree.ts';
 import { asMap, validate } from './validate.ts';
 import { isSensitive } from './words.ts';
-import { missingBlank } from './yaml_errors.ts';
 
-export interface LoadOptions {
-  /** In the order in which they overlay each other; none takes the default configuration. */
-  readonly files: readonly string[];
-  /** `--env NAME`: the overlay `NAME.yaml` beside the files. */
-  readonly environment?: string | undefined;
+export interface LoadOptions extends ReadOptions {
   readonly registry: Registry;
   readonly env: NodeJS.ProcessEnv;
-  /** `--set key.key=value`, the last overlays. */
-  readonly sets?: readonly string[] | undefined;
   /** Arguments of the agent's own settings, as `['--log-level', 'debug']`. */
   readonly args?: readonly string[] | undefined;
-  /** Instead of the file that {@link defaultConfigPath} finds. */
-  readonly defaultFile?: string | undefined;
 }
 
 export interface LoadedConfig {
@@ -52,15 +40,30 @@ export interface LoadedConfig {
 
 /** @throws {ConfigError} with all that is wrong, each with its place */
 export function loadConfig(options: LoadOptions): LoadedConfig {
+  return checkConfig(readConfig(options), options);
+}
+
+/**
+ * As {@link loadConfig}, with the components that the configuration names: no others are loaded.
+ * @throws {ConfigError} with all that is wrong, each with its place
+ */
+export async function loadWithComponents(
+  options: Omit<LoadOptions, 'registry'> & { readonly catalog: Catalog },
+): Promise<LoadedConfig> {
+  const read = readConfig(options);
+  const registry = await loadRegistry(options.catalog, componentsIn(read, options.env));
+  return checkConfig(read, { ...options, registry });
+}
+
+function checkConfig(read: ReadConfig, options: LoadOptions): LoadedConfig {
   const { registry, env } = options;
-  const problems: ConfigProblem[] = [];
-  const warnings: ConfigProblem[] = [];
-  const sources: Source[] = [];
+  const { sources, tree: merged, isDefault } = read;
+  const problems = [...read.problems];
+  const warnings = [...read.warnings];
   const giveUp = (): never => {
     throw new ConfigError(attachLines(problems, sources, registry));
   };
 
-  const { tree: merged, isDefault } = readAll(options, sources, problems, warnings);
   if (problems.length > 0) giveUp();
   const substituted = substitute(merged, { env, problems });
   // A variable that is missing says nothing about the rest: go on, and report everything at once.
@@ -89,63 +92,12 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   };
 }
 
-/** Files, environment and `--set`, merged; the default configuration where the files are empty. */
-function readAll(
-  options: LoadOptions,
-  sources: Source[],
-  problems: ConfigProblem[],
-  warnings: ConfigProblem[],
-): { tree: MapNode; isDefault: boolean } {
-  const defaultFile = options.defaultFile ?? defaultConfigPath();
-  const files = options.files.length === 0 ? [defaultFile] : options.files;
-  const read = (file: string): Node | undefined => {
-    const source = readSource(file);
-    sources.push(source);
-    problems.push(...source.problems);
-    checkIsMap(source, problems);
-    return source.root;
-  };
-  const overlay = (below: Node | undefined, over: Node | undefined): Node | undefined =>
-    mergeTrees(below, over, problems);
-
-  let tree = files.map(read).reduce(overlay, undefined);
-  let isDefault = resolve(files[0]!) === resolve(defaultFile);
-  if (tree === undefined && options.files.length > 0 && !isDefault && problems.length === 0) {
-    isDefault = true;
-    warnings.push({
-      message: `Cannot find any setting in ${files.join(', ')}: the default configuration is used`,
-      path: '',
-      hint: defaultFile,
-    });
-    tree = read(defaultFile);
-  }
-  if (options.environment !== undefined) {
-    const searched = isDefault ? [defaultFile, ...options.files] : files;
-    const file = findEnvironment(options.environment, searched, problems);
-    if (file !== undefined) tree = overlay(tree, read(file));
-  }
-  for (const set of options.sets ?? []) tree = overlay(tree, parseSet(set, problems));
-  if (tree?.kind === 'map') return { tree, isDefault };
-  return { tree: fromPlain({}, { file: files[0]!, line: 1, column: 1 }) as MapNode, isDefault };
-}
-
 /** A reference without a value is reported once, not again as a value of the wrong type. */
 function dropConsequences(problems: ConfigProblem[], unresolved: readonly ConfigProblem[]): void {
   const kept = problems.filter(
     (problem) => unresolved.includes(problem) || !unresolved.some(({ path }) => path === problem.path),
   );
   problems.splice(0, problems.length, ...kept);
-}
-
-function checkIsMap({ file, root }: Source, problems: ConfigProblem[]): void {
-  if (root === undefined || root.kind === 'map') return;
-  const key = root.kind === 'scalar' ? missingBlank(root.source) : undefined;
-  problems.push({
-    message: `Cannot read ${file}: it is ${root.kind === 'list' ? 'a list' : 'one text'}, not keys and values`,
-    path: '',
-    place: { ...root.origin, length: 1 },
-    hint: key === undefined ? undefined : `put a space after the colon of "${key}:"`,
-  });
 }
 
 function checkTopLevel(tree: MapNode, problems: ConfigProblem[]): void {

@@ -20,6 +20,11 @@ interface Setting {
 }
 type Settings = ReadonlyMap<string, Setting>;
 
+/** Whether any of the variables is there: each is held against the options of the `otlp` exporter. */
+export function configuresOtlp(env: NodeJS.ProcessEnv): boolean {
+  return Object.keys(env).some((name) => name.startsWith('OTEL_EXPORTER_OTLP_'));
+}
+
 export function applyOtlpVariables(root: MapNode, variables: Variables, context: OtelContext): MapNode {
   const bySignal = new Map(SIGNALS.map((signal) => [signal, readSettings(signal, variables, context)]));
   const exporters = otlpExporters(root);

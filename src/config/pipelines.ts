@@ -188,7 +188,7 @@ function notDefined(
   if (removed !== undefined) return { other: removed, hint: 'an overlay removed it by setting it to null' };
   const meant = suggestion(id, [...(defined?.entries.keys() ?? [])]);
   if (meant?.startsWith('did you mean') === true) return { hint: meant };
-  if (findDefinition(registry, section, typeOfId(id)) !== undefined) {
+  if (registry.types[section].includes(typeOfId(id))) {
     return { hint: `define it: write "${id}:" under ${section}` };
   }
   return { hint: meant === undefined ? undefined : `defined under ${section} are: ${meant.replace(/^known: /, '')}` };
@@ -211,7 +211,7 @@ function warnUnused(
   for (const section of SECTIONS) {
     const node = root.entries.get(section)?.value;
     for (const [id, { key: place }] of node?.kind === 'map' ? node.entries : []) {
-      if (used(section, id) || findDefinition(registry, section, typeOfId(id)) === undefined) continue;
+      if (used(section, id) || !registry.types[section].includes(typeOfId(id))) continue;
       const message = `Cannot start ${SINGULAR[section]} ${JSON.stringify(id)}: no pipeline names it`;
       warnings.push({ message, path: formatPath([section, id]), place, hint: 'add it to one, or remove it' });
     }

@@ -1,16 +1,26 @@
 /** Which components there are, and what a configuration may hold at each path because of them. */
 import * as v from 'valibot';
-import type { AnyExporterDefinition, AnyProcessorDefinition, AnyReceiverDefinition } from '../component.ts';
+import type { AnyExporterDefinition, AnyProcessorDefinition, AnyReceiverDefinition, Loaders } from '../component.ts';
+import { messageOf } from '../errors.ts';
 import { AGENT_SHAPE } from './agent_settings.ts';
 import { option, optional } from './options.ts';
 import { readShape, shapeAt, type ObjectShape, type Shape } from './shape.ts';
 import type { Path } from './tree.ts';
 
-/** Every component of this agent: the three lists of `receivers/`, `processors/` and `exporters/`. */
+/** Every component there is: the three lists of `receivers/`, `processors/` and `exporters/`. */
+export interface Catalog {
+  readonly receivers: Loaders<AnyReceiverDefinition>;
+  readonly processors: Loaders<AnyProcessorDefinition>;
+  readonly exporters: Loaders<AnyExporterDefinition>;
+}
+
+/** The components that are loaded. */
 export interface Registry {
   readonly receivers: readonly AnyReceiverDefinition[];
   readonly processors: readonly AnyProcessorDefinition[];
   readonly exporters: readonly AnyExporterDefinition[];
+  /** The types of all there are, loaded or not. */
+  readonly types: Readonly<Record<Section, readonly string[]>>;
 }
 export type Definition = AnyReceiverDefinition | AnyProcessorDefinition | AnyExporterDefinition;
 
@@ -74,6 +84,36 @@ export function typeOfId(id: string): string {
 export function findDefinition(registry: Registry, section: Section, type: string): Definition | undefined {
   const definitions: readonly Definition[] = registry[section];
   return definitions.find((definition) => definition.type === type);
+}
+
+/**
+ * Loads what `isNeeded`: everything, if it is left out.
+ * @throws {Error} a file of a component cannot be loaded, as after an upgrade below a running agent
+ */
+export async function loadRegistry(
+  catalog: Catalog,
+  isNeeded: (section: Section, type: string) => boolean = () => true,
+): Promise<Registry> {
+  const load = <D>(section: Section, loaders: Loaders<D>): Promise<D[]> => {
+    const needed = Object.entries(loaders).filter(([type]) => isNeeded(section, type));
+    return Promise.all(needed.map(([type, loader]) => loadComponent(`${SINGULAR[section]} ${type}`, loader)));
+  };
+  const [receivers, processors, exporters] = await Promise.all([
+    load('receivers', catalog.receivers),
+    load('processors', catalog.processors),
+    load('exporters', catalog.exporters),
+  ]);
+  const typesIn = (section: Section): string[] => Object.keys(catalog[section]);
+  const types = { receivers: typesIn('receivers'), processors: typesIn('processors'), exporters: typesIn('exporters') };
+  return { receivers, processors, exporters, types };
+}
+
+async function loadComponent<D>(name: string, loader: Loaders<D>[string]): Promise<D> {
+  try {
+    return (await loader()).default;
+  } catch (error) {
+    throw new Error(`Cannot load ${name}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 export function isSection(name: unknown): name is Section {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { announce, formatDuration, renderBanner, type BannerFacts } from '../../src/cli/banner.ts';
-import { loadConfig } from '../../src/config/load.ts';
-import { registry } from '../../src/cli/registry.ts';
+import { loadWithComponents } from '../../src/config/load.ts';
+import { catalog } from '../../src/cli/catalog.ts';
 import { VERSION } from '../../src/model/version.ts';
 import { recordedTerminal } from './terminal.ts';
 
@@ -53,15 +53,15 @@ test.each([
   expect(formatDuration(time_ms)).toBe(text);
 });
 
-test('announce names the address of the metrics first', () => {
+test('announce names the address of the metrics first', async () => {
   const config = `exporters.prometheus={path: /m}`;
-  const loaded = loadConfig({ files: [], sets: [config], env: {}, registry });
+  const loaded = await loadWithComponents({ files: [], sets: [config], env: {}, catalog });
   expect(announce(['http://127.0.0.1:9464', 'http://127.0.0.1:4318'], loaded)).toBe(
     `sonde ${VERSION} listening on http://127.0.0.1:9464 (metrics: http://127.0.0.1:9464/m), and on http://127.0.0.1:4318\n`,
   );
 });
 
-test('announce says where nothing listens', () => {
-  const loaded = loadConfig({ files: [], env: {}, registry });
+test('announce says where nothing listens', async () => {
+  const loaded = await loadWithComponents({ files: [], env: {}, catalog });
   expect(announce([], loaded)).toBe(`sonde ${VERSION} runs; nothing in its configuration listens\n`);
 });

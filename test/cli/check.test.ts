@@ -6,14 +6,14 @@ import type { AnyReceiverDefinition } from '../../src/component.ts';
 import { createHost } from '../../src/procfs/host.ts';
 import cpu from '../../receivers/cpu/index.ts';
 import { rootOf } from '../support/machines.ts';
-import { registry } from './few_components.ts';
+import { catalog } from './few_components.ts';
 import { recordedTerminal } from './terminal.ts';
 
 const rootPath = rootOf('debian12-kvm');
 
 async function checked(options: Partial<CheckOptions>) {
   const terminal = recordedTerminal();
-  const code = await check({ names: [], rootPath, ...options }, { terminal, env: {}, registry });
+  const code = await check({ names: [], rootPath, ...options }, { terminal, env: {}, catalog });
   return { code, terminal };
 }
 

@@ -7,9 +7,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { runCommandLine } from '../../src/cli/program.ts';
 import { validate } from '../../src/cli/validate.ts';
 import { defineProcessor } from '../../src/component.ts';
-import type { Registry } from '../../src/config/registry.ts';
 import { rootOf } from '../support/machines.ts';
-import { registry } from './few_components.ts';
+import { catalog } from './few_components.ts';
 import { recordedTerminal } from './terminal.ts';
 
 const lifetime = { onSignal() {}, onUncaught() {}, exit() {} };
@@ -134,8 +133,8 @@ test('validate reports what a component refuses when it is made', async () => {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, 'a.yaml'), 'agent: {}');
   const selection = { config: [join(folder, 'a.yaml')], set: sets, environment: true };
-  const fussyRegistry = { ...registry, processors: [fussy] } as unknown as Registry;
-  expect(await validate(selection, { terminal, env: {}, registry: fussyRegistry })).toBe(78);
+  const withFussy = { ...catalog, processors: { fussy: async () => ({ default: fussy }) } };
+  expect(await validate(selection, { terminal, env: {}, catalog: withFussy })).toBe(78);
   expect(terminal.printed).toMatch(/^schema +ok .*\ngraph +1 problem\nenvironment +not checked/);
   expect(terminal.complained).toContain('Cannot make it: it does not like that');
 });

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { describe as describeName, listComponents } from '../../src/cli/describe.ts';
-import { registry } from './few_components.ts';
+import { catalog } from './few_components.ts';
 import { recordedTerminal } from './terminal.ts';
 
 const GOLDEN = `${import.meta.dirname}/../golden/cli`;
 
-function described(name: string, options: { json?: true } = {}) {
+async function described(name: string, options: { json?: true } = {}) {
   const terminal = recordedTerminal();
-  return { code: describeName(name, options, { terminal, registry }), terminal };
+  return { code: await describeName(name, options, { terminal, catalog }), terminal };
 }
 
 test.each([
@@ -15,19 +15,19 @@ test.each([
   ['a processor', 'shade', 'describe_processor.txt'],
   ['every component of a name', 'door', 'describe_both.txt'],
 ])('describe shows %s', async (_, name, golden) => {
-  const { code, terminal } = described(name);
+  const { code, terminal } = await described(name);
   expect(code).toBe(0);
   await expect(terminal.printed).toMatchFileSnapshot(`${GOLDEN}/${golden}`);
 });
 
 test('describe fits the width of a terminal', async () => {
   const terminal = recordedTerminal({ columns: 80 });
-  describeName('post', {}, { terminal, registry });
+  await describeName('post', {}, { terminal, catalog });
   await expect(terminal.printed).toMatchFileSnapshot(`${GOLDEN}/describe_narrow.txt`);
 });
 
 test('describe --json gives machines everything', async () => {
-  const { terminal } = described('lamp', { json: true });
+  const { terminal } = await described('lamp', { json: true });
   expect(JSON.parse(terminal.printed)).toHaveLength(1);
   await expect(terminal.printed).toMatchFileSnapshot(`${GOLDEN}/describe.json`);
 });
@@ -37,8 +37,9 @@ test.each([
   ['receivers/door', ['receiver door']],
   ['exporter door', ['exporter door']],
   ['lamp.hours', ['receiver lamp']],
-])('describe finds %s', (name, heads) => {
-  const lines = described(name).terminal.printed.split('\n');
+])('describe finds %s', async (name, heads) => {
+  const { terminal } = await described(name);
+  const lines = terminal.printed.split('\n');
   const found = lines.filter((line) => /^(receiver|processor|exporter) /.test(line));
   expect(found.map((line) => line.split('  ')[0])).toEqual(heads);
 });
@@ -48,8 +49,8 @@ test.each([
   ['lamp.lihgt', 'did you mean "lamp.light"?'],
   ['processor/lamp', 'see "sonde components"'],
   ['kubernetes', 'see "sonde components"'],
-])('describe knows no %s and says what to do', (name, hint) => {
-  const { code, terminal } = described(name);
+])('describe knows no %s and says what to do', async (name, hint) => {
+  const { code, terminal } = await described(name);
   expect(code).toBe(2);
   expect(terminal.printed).toBe('');
   expect(terminal.complained).toBe(
@@ -59,13 +60,13 @@ test.each([
 
 test('listComponents shows the first sentence about each', async () => {
   const terminal = recordedTerminal();
-  expect(listComponents({}, { terminal, registry })).toBe(0);
+  expect(await listComponents({}, { terminal, catalog })).toBe(0);
   await expect(terminal.printed).toMatchFileSnapshot(`${GOLDEN}/components.txt`);
 });
 
-test('listComponents --json gives machines all of them', () => {
+test('listComponents --json gives machines all of them', async () => {
   const terminal = recordedTerminal();
-  listComponents({ json: true }, { terminal, registry });
+  await listComponents({ json: true }, { terminal, catalog });
   expect(JSON.parse(terminal.printed)).toContainEqual({
     kind: 'processor',
     type: 'shade',
@@ -75,8 +76,8 @@ test('listComponents --json gives machines all of them', () => {
   expect(JSON.parse(terminal.printed)).toHaveLength(8);
 });
 
-test('describe uses colours where the terminal has them', () => {
+test('describe uses colours where the terminal has them', async () => {
   const terminal = recordedTerminal({ hasColor: true });
-  describeName('shade', {}, { terminal, registry });
+  await describeName('shade', {}, { terminal, catalog });
   expect(terminal.printed).toContain('\x1b[1mprocessor shade\x1b[22m');
 });

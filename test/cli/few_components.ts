@@ -2,7 +2,8 @@
 import * as v from 'valibot';
 import { defineProcessor, definePullExporter, definePushExporter, defineReceiver } from '../../src/component.ts';
 import { duration, hostPort, option, optional, required, secret } from '../../src/config/options.ts';
-import type { Registry } from '../../src/config/registry.ts';
+import type { Catalog } from '../../src/config/registry.ts';
+import { catalogOf } from '../support/catalog.ts';
 
 const lamp = defineReceiver({
   type: 'lamp',
@@ -103,8 +104,8 @@ const window = definePullExporter({
   create: () => ({ consume() {} }),
 });
 
-export const registry: Registry = {
+export const catalog: Catalog = catalogOf({
   receivers: [broken, dark, door, lamp, named],
   processors: [shade],
   exporters: [window, post],
-};
+});

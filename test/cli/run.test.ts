@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { registry } from '../../src/cli/registry.ts';
+import { catalog } from '../../src/cli/catalog.ts';
 import { run, type Lifetime } from '../../src/cli/run.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { rootOf } from '../support/machines.ts';
@@ -46,7 +46,7 @@ function start(text: string, overrides: Partial<Terminal> = {}) {
   write(text);
   const terminal = recordedTerminal(overrides);
   const lifetime = fakeProcess();
-  const ended = run({ config: [file] }, { terminal, env: {}, lifetime, registry });
+  const ended = run({ config: [file] }, { terminal, env: {}, lifetime, catalog });
   let isOver = false;
   void ended.finally(() => {
     isOver = true;

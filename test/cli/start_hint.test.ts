@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { hintForStart } from '../../src/cli/start_hint.ts';
-import { registry } from '../../src/cli/registry.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import { catalog } from '../../src/cli/catalog.ts';
+import { loadWithComponents } from '../../src/config/load.ts';
 
 function listenError(code: string, address: string, port: number): Error {
   const cause = Object.assign(new Error(`listen ${code}`), { code, syscall: 'listen', address, port });
   return new Error('Cannot start prometheus', { cause: new Error('Cannot listen', { cause }) });
 }
 
-describe('hintForStart', () => {
+describe('hintForStart', async () => {
   const sets = ['exporters.prometheus.endpoint=127.0.0.1:900', 'exporters.prometheus.insecure=true'];
-  const loaded = loadConfig({ files: [], sets, env: {}, registry });
+  const loaded = await loadWithComponents({ files: [], sets, env: {}, catalog });
 
   test.each([
     ['EADDRINUSE', '127.0.0.1', 900, /^choose another with --set exporters\.prometheus\.endpoint=127\.0\.0\.1:8900/],

@@ -2,8 +2,8 @@
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { registry } from '../../src/cli/registry.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import { catalog } from '../../src/cli/catalog.ts';
+import { loadWithComponents } from '../../src/config/load.ts';
 import { listEnvironments } from '../../src/config/overlays.ts';
 import { formatProblems } from '../../src/config/frames.ts';
 import { ConfigError } from '../../src/errors.ts';
@@ -18,9 +18,9 @@ const ENV = {
   OTLP_API_KEY: 'key',
 };
 
-function load(files: readonly string[], env: NodeJS.ProcessEnv, environment?: string) {
+async function load(files: readonly string[], env: NodeJS.ProcessEnv, environment?: string) {
   try {
-    return loadConfig({ files, environment, env, registry, defaultFile: DEFAULT });
+    return await loadWithComponents({ files, environment, env, catalog, defaultFile: DEFAULT });
   } catch (error) {
     if (error instanceof ConfigError) expect.unreachable(formatProblems(error.problems));
     throw error;
@@ -28,8 +28,8 @@ function load(files: readonly string[], env: NodeJS.ProcessEnv, environment?: st
 }
 
 describe('configs/', () => {
-  it('has a default that measures everything on the host and answers on loopback, without any variable', () => {
-    const loaded = load([], {});
+  it('has a default that measures everything on the host and answers on loopback, without any variable', async () => {
+    const loaded = await load([], {});
     const host = ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system', 'processes', 'self'];
     expect([...loaded.receivers.keys()]).toEqual(host);
     expect(loaded.pipelines.get('metrics')).toMatchObject({ receivers: host, exporters: ['prometheus'] });
@@ -38,8 +38,8 @@ describe('configs/', () => {
     expect(loaded.warnings).toEqual([]);
   });
 
-  it('sends everything to OTEL_EXPORTER_OTLP_ENDPOINT with the default', () => {
-    const loaded = load([], { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' });
+  it('sends everything to OTEL_EXPORTER_OTLP_ENDPOINT with the default', async () => {
+    const loaded = await load([], { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' });
     expect(loaded.pipelines.get('metrics')!.exporters).toEqual(['prometheus', 'otlp']);
     expect(loaded.warnings).toEqual([]);
   });
@@ -49,17 +49,18 @@ describe('configs/', () => {
   });
 
   for (const environment of listEnvironments([DEFAULT])) {
-    it(`has an environment ${environment} that loads over the default`, () => {
-      const loaded = load([], ENV, environment);
+    it(`has an environment ${environment} that loads over the default`, async () => {
+      const loaded = await load([], ENV, environment);
       expect(loaded.warnings).toEqual([]);
       expect(loaded.files.map((file) => basename(file))).toEqual(['sonde.yaml', `${environment}.yaml`]);
     });
   }
 
   for (const example of readdirSync(join(CONFIGS, 'examples'))) {
-    it(`has an example ${example} that loads by itself`, () => {
+    it(`has an example ${example} that loads by itself`, async () => {
       const { OTLP_API_KEY } = ENV;
-      expect(load([join(CONFIGS, 'examples', example)], { OTLP_API_KEY }).warnings).toEqual([]);
+      const loaded = await load([join(CONFIGS, 'examples', example)], { OTLP_API_KEY });
+      expect(loaded.warnings).toEqual([]);
     });
   }
 });

@@ -11,7 +11,8 @@ import {
   tlsClient,
   tlsServer,
 } from '../../src/config/options.ts';
-import type { Registry } from '../../src/config/registry.ts';
+import { loadRegistry } from '../../src/config/registry.ts';
+import { catalogOf } from '../support/catalog.ts';
 
 const cpu = defineReceiver({
   type: 'cpu',
@@ -150,8 +151,6 @@ const sdk = definePushExporter({
   create: () => ({ encode: () => [], send: async () => undefined }),
 });
 
-export const registry: Registry = {
-  receivers: [cpu, otlpReceiver],
-  processors: [attributes],
-  exporters: [otlp, prometheus, sdk],
-};
+export const registry = await loadRegistry(
+  catalogOf({ receivers: [cpu, otlpReceiver], processors: [attributes], exporters: [otlp, prometheus, sdk] }),
+);

@@ -3,11 +3,14 @@
  * files tell is all there, to the last value.
  */
 import { expect, test } from 'vitest';
-import { receivers } from '../../receivers/index.ts';
+import { catalog } from '../../src/cli/catalog.ts';
 import type { AnyReceiverDefinition } from '../../src/component.ts';
+import { loadRegistry } from '../../src/config/registry.ts';
 import { createHost, type Host } from '../../src/procfs/host.ts';
 import { runReceiver, valuesOf } from '../support/collect.ts';
 import { rootOf } from '../support/machines.ts';
+
+const { receivers } = await loadRegistry(catalog);
 
 /** What becomes of the bytes of a file; may throw instead. */
 type Breakage = (file: Uint8Array) => Uint8Array;

@@ -2,6 +2,6 @@
 import { exporters } from '../../exporters/index.ts';
 import { processors } from '../../processors/index.ts';
 import { receivers } from '../../receivers/index.ts';
-import type { Registry } from '../config/registry.ts';
+import type { Catalog } from '../config/registry.ts';
 
-export const registry: Registry = { receivers, processors, exporters };
+export const catalog: Catalog = { receivers, processors, exporters };
