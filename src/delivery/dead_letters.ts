@@ -15,6 +15,9 @@ import type { NewBlock } from './store.ts';
 export const DEAD_FOLDER = 'dead';
 export const REPLAY_FOLDER = 'replay';
 const LETTER = /^\d{13}-.+\.letter$/;
+const UNFINISHED = '.letter.new';
+/** As much more than it must makes room at a time, so that a full folder of small letters is not listed for each. */
+const SLACK = 0.1;
 const FORMAT_VERSION = 1;
 
 export interface DeadLetter {
@@ -50,23 +53,28 @@ export interface DeadLetters {
 export function createDeadLetters(folder: string, max_bytes: number, log: ComponentLog): DeadLetters {
   const dead = join(folder, DEAD_FOLDER);
   const replay = join(folder, REPLAY_FOLDER);
-  let letters: { name: string; bytes: number }[] | undefined;
+  /** Bytes of those in the folder, as far as this process knows. */
+  let used: number | undefined;
+  let keeping: Promise<void> = Promise.resolve();
   let watcher: FSWatcher | undefined;
   let replaying: Promise<void> = Promise.resolve();
 
-  async function keep(letter: DeadLetter): Promise<void> {
+  /** One after the other: the room is one. */
+  function keep(letter: DeadLetter): Promise<void> {
+    return (keeping = keeping.then(() => keepNow(letter)));
+  }
+
+  async function keepNow(letter: DeadLetter): Promise<void> {
     try {
       await fs.mkdir(dead, { recursive: true, mode: 0o700 });
-      letters ??= await listLetters(dead);
+      if (used === undefined) await removeUnfinished();
       const died_ms = Date.now();
       const name = `${String(died_ms).padStart(13, '0')}-${letter.id.replaceAll(/[^\w.+-]/g, '_')}.letter`;
       const bytes = encodeLetter(letter, died_ms);
-      await makeRoom(bytes.length);
       if (bytes.length > max_bytes) throw new Error(`its ${bytes.length} bytes are more than dead_letters.max_bytes`);
-      const temporary = join(dead, `${name}.new`);
-      await fs.writeFile(temporary, bytes, { mode: 0o600, flush: true });
-      await fs.rename(temporary, join(dead, name));
-      letters.push({ name, bytes: bytes.length });
+      used = await makeRoom(bytes.length);
+      await write(join(dead, name), bytes);
+      used += bytes.length;
       log.once('dead letters', 'Keeps requests that will never be taken: see `sonde queue list`', { folder: dead });
     } catch (error) {
       log.once('no dead letters', `Cannot keep a request that will never be taken: ${messageOf(error)}`, {
@@ -75,18 +83,39 @@ export function createDeadLetters(folder: string, max_bytes: number, log: Compon
     }
   }
 
-  async function makeRoom(bytes: number): Promise<void> {
-    // Others may have removed some: what lies there counts.
-    letters = await listLetters(dead);
-    let used = letters.reduce((sum, letter) => sum + letter.bytes, 0);
-    while (used + bytes > max_bytes && letters.length > 0) {
-      const oldest = letters.shift()!;
-      used -= oldest.bytes;
-      await fs.rm(join(dead, oldest.name), { force: true });
-      log.once('full of dead letters', 'Removes the oldest dead letters: dead_letters.max_bytes is reached', {
-        folder: dead,
-      });
+  async function write(path: string, bytes: Buffer): Promise<void> {
+    const temporary = `${path}.new`;
+    try {
+      await fs.writeFile(temporary, bytes, { mode: 0o600, flush: true });
+      await fs.rename(temporary, path);
+    } catch (error) {
+      await fs.rm(temporary, { force: true }).catch(() => undefined);
+      throw error;
     }
+  }
+
+  /** What a crash left of a letter that was being written. */
+  async function removeUnfinished(): Promise<void> {
+    for (const name of await fs.readdir(dead)) {
+      if (name.endsWith(UNFINISHED)) await fs.rm(join(dead, name), { force: true });
+    }
+  }
+
+  /** Returns the bytes that are left; looks at the folder only when it may be full, as others may have removed some. */
+  async function makeRoom(bytes: number): Promise<number> {
+    if (used !== undefined && used + bytes <= max_bytes) return used;
+    const letters = await listLetters(dead);
+    let left = letters.reduce((sum, letter) => sum + letter.bytes, 0);
+    if (left + bytes <= max_bytes) return left;
+    for (const { name, bytes: size } of letters) {
+      if (left + bytes <= max_bytes * (1 - SLACK)) break;
+      left -= size;
+      await fs.rm(join(dead, name), { force: true });
+    }
+    log.once('full of dead letters', 'Removes the oldest dead letters: dead_letters.max_bytes is reached', {
+      folder: dead,
+    });
+    return left;
   }
 
   async function replayAll(take: (block: NewBlock) => Promise<void> | void): Promise<void> {
