@@ -50,7 +50,7 @@ agent: { collection_interval: 500ms }
 receivers: { files: { paths: ['${tree}'], coalesce: 200ms ${options} } }
 exporters:
   prometheus: { endpoint: 127.0.0.1:PORT }
-  file: { path: '${events}' }
+  file: { path: '${events}', queue: { on_full: block } }
 service:
   pipelines:
     logs: { receivers: [files], exporters: [file] }
