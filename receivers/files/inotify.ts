@@ -21,7 +21,6 @@ export const IN_IGNORED = 0x8000;
 const IN_ONLYDIR = 0x0100_0000;
 const IN_DONT_FOLLOW = 0x0200_0000;
 const IN_EXCL_UNLINK = 0x0400_0000;
-export const IN_ISDIR = 0x4000_0000;
 
 const MASK =
   IN_MODIFY |

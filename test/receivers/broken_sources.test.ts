@@ -39,7 +39,7 @@ function withoutLine(file: Uint8Array, at: number): Uint8Array {
 
 const MACHINE = rootOf('debian12-kvm');
 const measuring = receivers.filter(
-  ({ type }) => !['files', 'filesystem', 'kafka', 'nats', 'otlp', 'self'].includes(type),
+  ({ type }) => !['count', 'files', 'filesystem', 'kafka', 'nats', 'otlp', 'self'].includes(type),
 );
 
 interface Outcome {
