@@ -2,6 +2,7 @@
 import { strictObject } from 'valibot';
 import { option } from '../src/config/options.ts';
 import { defineProcessor } from '../src/component.ts';
+import { isLasting, markLasting, perAttributes } from '../src/model/attributes.ts';
 import { Series, type LogBatch } from '../src/model/batch.ts';
 import { createRegroup } from '../src/model/regroup.ts';
 import { attributeActions, compileActions } from '../src/text/attribute_actions.ts';
@@ -19,7 +20,12 @@ export default defineProcessor({
     logs: option(strictObject(logSelection), 'Which log records it is done to.', {}),
   }),
   create({ config, next, drop }) {
-    const act = compileActions(config.actions);
+    const change = compileActions(config.actions);
+    const act = perAttributes((attributes) => {
+      const changed = change(attributes);
+      if (isLasting(attributes)) markLasting(changed);
+      return changed;
+    });
     const isSeriesMeant = selectSeries(config.metrics);
     const isRecordMeant = selectRecords(config.logs);
 

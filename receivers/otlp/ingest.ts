@@ -42,13 +42,16 @@ export const UNAVAILABLE = 14;
 
 export function createIngest({ next, log, budget }: IngestOptions): Ingest {
   const scavenge = createScavenging();
+  /** Not where the end is waited for: whoever waits shall not hold on to what is decoded of the batch. */
+  const hand = (signal: Signal, otlp: Uint8Array, count: number): Promise<void> | void =>
+    next[signal]?.consume(lazyBatch(signal, otlp, count) as never);
   return {
     budget,
     takes: (signal) => next[signal] !== undefined,
     async take(signal, body, isJson) {
       const otlp = isJson ? jsonToProtobuf(REQUEST_TYPES[signal], body) : body;
       const count = countItems(otlp, signal);
-      if (count > 0) await next[signal]?.consume(lazyBatch(signal, otlp, count) as never);
+      if (count > 0) await hand(signal, otlp, count);
       scavenge(otlp.byteLength);
       log.over('bug', 'Takes requests again');
     },

@@ -28,17 +28,45 @@ export class DoubleValue {
 
 export const NO_ATTRIBUTES: Attributes = Object.freeze({});
 
-/** Canonical text of a set of attributes: equal for equal content, whatever the order of the keys. */
-export function attributesKey(attributes: Attributes): string {
+/** Sets that come again as the same object: what is derived from them is worth keeping. */
+const lasting = new WeakSet<Attributes>();
+
+export function markLasting(attributes: Attributes): void {
+  lasting.add(attributes);
+}
+
+export function isLasting(attributes: Attributes): boolean {
+  return lasting.has(attributes);
+}
+
+/**
+ * Wraps `derive` so that it runs once for each set that comes again as the same object; for others, which a WeakMap
+ * would cost more than most derivations, each time.
+ */
+export function perAttributes<T>(derive: (attributes: Attributes) => T): (attributes: Attributes) => T {
+  const known = new WeakMap<Attributes, { readonly value: T }>();
+  return (attributes) => {
+    if (!lasting.has(attributes)) return derive(attributes);
+    let entry = known.get(attributes);
+    if (entry === undefined) known.set(attributes, (entry = { value: derive(attributes) }));
+    return entry.value;
+  };
+}
+
+/**
+ * Canonical text of a set of attributes: equal for equal content, whatever the order of the keys. Lengths keep apart what
+ * follows each other, as quotes would; what JSON.stringify makes, V8 frees only when it collects the whole heap.
+ */
+export const attributesKey = perAttributes((attributes): string => {
   const keys = Object.keys(attributes);
   if (keys.length > 1) keys.sort();
   let text = '';
-  for (const key of keys) text += `${JSON.stringify(key)}:${valueKey(attributes[key])},`;
+  for (const key of keys) text += `${textKey(key)}=${valueKey(attributes[key])},`;
   return text;
-}
+});
 
 function valueKey(value: AnyValue | undefined): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'string') return textKey(value);
   if (typeof value === 'bigint') return `${value}`;
   if (value === null || value === undefined) return 'null';
   if (typeof value !== 'object') return String(value);
@@ -46,4 +74,8 @@ function valueKey(value: AnyValue | undefined): string {
   if (value instanceof Uint8Array) return `b${Buffer.from(value).toString('base64')}`;
   if (Array.isArray(value)) return `[${value.map(valueKey).join()}]`;
   return `{${attributesKey(value as Attributes)}}`;
+}
+
+function textKey(text: string): string {
+  return `${text.length}:${text}`;
 }

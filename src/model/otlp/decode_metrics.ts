@@ -1,4 +1,5 @@
 /** ExportMetricsServiceRequest to a metric batch (opentelemetry/proto/metrics/v1/metrics.proto). */
+import { NO_ATTRIBUTES, type Attributes } from '../attributes.ts';
 import {
   NO_RECORDED_VALUE,
   Series,
@@ -11,7 +12,8 @@ import {
   type Scope,
   type Temporality,
 } from '../batch.ts';
-import { type AttributesBuilder, finishAttributes, readAttribute } from './any_value.ts';
+import { type AttributesBuilder, readAttribute } from './any_value.ts';
+import { attributeSets } from './attribute_table.ts';
 import { readExemplar, readExponentialHistogramPoint, readHistogramPoint, readSummaryPoint } from './decode_points.ts';
 import { metricKey, resourceKey, scopeKey } from './layout_groups.ts';
 import { MetricRows } from './metric_rows.ts';
@@ -163,7 +165,7 @@ function readNumberPoints(
       continue;
     }
     const pointEnd = reader.message();
-    let attributes: AttributesBuilder | undefined;
+    let attributes: Attributes | undefined;
     let exemplars: Exemplar[] | undefined;
     let startTime = 0n;
     let time = 0n;
@@ -175,7 +177,9 @@ function readNumberPoints(
       const tag = reader.tag();
       switch (tag) {
         case 0x3a: // attributes
-          attributes = readAttribute(reader, attributes);
+          // A second run is added to a copy: the first may be that of other points, too.
+          if (attributes === undefined) attributes = attributeSets.read(reader, tag, pointEnd);
+          else attributes = readAttribute(reader, { ...attributes });
           break;
         case 0x11: // start_time_unix_nano
           startTime = reader.startTime();
@@ -207,7 +211,7 @@ function readNumberPoints(
     metric ??= doubles = make('double');
     if (valueAt === 0) flags |= NO_RECORDED_VALUE;
     else if ((flags & NO_RECORDED_VALUE) !== 0) value = Number.NaN;
-    const series = new Series(resource, scope, metric, finishAttributes(attributes), startTime);
+    const series = new Series(resource, scope, metric, attributes ?? NO_ATTRIBUTES, startTime);
     rows.addNumber(series, value, valueAt, time, timeAt, flags, exemplars);
   }
 }
