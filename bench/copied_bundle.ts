@@ -10,6 +10,8 @@ export interface CopiedBundle {
   readonly url: string;
   /** Runs the default configuration, but for the port. */
   readonly args: readonly string[];
+  /** Runs the configuration in a file. */
+  argsFor(config: string): readonly string[];
   /** The next start is as the first after an installation. */
   forgetCompiled(): void;
   remove(): void;
@@ -25,10 +27,11 @@ export async function copyBundle(): Promise<CopiedBundle> {
   const port = await freePort();
   const overlay = join(path, 'port.yaml');
   writeFileSync(overlay, `exporters: { prometheus: { endpoint: "127.0.0.1:${port}" } }\n`);
-  const configs = ['--config', join(root, 'configs/sonde.yaml'), '--config', overlay];
+  const run = [...launchFlags(), join(path, 'sonde.cjs'), 'run'];
   return {
     url: `http://127.0.0.1:${port}/metrics`,
-    args: [...launchFlags(), join(path, 'sonde.cjs'), 'run', ...configs],
+    args: [...run, '--config', join(root, 'configs/sonde.yaml'), '--config', overlay],
+    argsFor: (config) => [...run, '--config', config],
     forgetCompiled: () => rmSync(compiled, { recursive: true, force: true }),
     remove,
   };

@@ -1,171 +1,217 @@
 /**
- * Passing on what applications send: OTLP over HTTP in and out, Sonde beside a real Collector, in turn. Bodies are of
- * 1,000 points each; both send compressed, as they do unless told otherwise.
+ * Passing on what applications send: OTLP over HTTP in, batched, and out, Sonde beside a real Collector, in turn, with
+ * the same settings of `batch` and the same compression. Each Sonde comes twice: bytes pass through, or an attribute is
+ * added, for which they are decoded and encoded again, as the Collector does in any case.
  * Usage: node bench/otlp.ts [bodies a turn] [milliseconds between two bodies] [turns]
  */
 import { writeFileSync } from 'node:fs';
-import { Agent, createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { encodeMetrics } from '../src/model/otlp/encode_metrics.ts';
-import { ObservableMeter } from '../src/otel/meter.ts';
-import { createTimeLimit } from '../src/time_limit.ts';
+import type { Signal } from '../src/model/batch.ts';
 import { freePort, program, until } from '../test/integration/servers.ts';
-import { startSonde, temporaryFolder } from './agents.ts';
-import { median, mib, table } from './measure.ts';
-import { cpuTime_us, memory, sleep, start, type Measured } from './process.ts';
+import { copyBundle } from './copied_bundle.ts';
+import { temporaryFolder } from './agents.ts';
+import { median, mib, table, target } from './measure.ts';
+import { ITEMS } from './otlp_bodies.ts';
+import { startSender, type Burst } from './otlp_sender.ts';
+import { startSink, type Sink } from './otlp_sink.ts';
+import { cpuTime_us, memory, sleep, start, type Measured, type Memory } from './process.ts';
 
-const [perTurn = 100, gap_ms = 25, turns = 7] = process.argv.slice(2).map(Number);
-const POINTS = 1000;
-const WARM_UP_TURNS = 2;
+const [perTurn = 250, gap_ms = 4, turns = 9] = process.argv.slice(2).map(Number);
+/** Longer than the launcher takes to notice that the agent is busy. */
+const WARM_UP_S = 40;
+/** What a batch holds at the end of a burst is sent within this time. */
+const DRAIN_MS = 500;
+const MOST_PASSING = 0.25;
+const MOST_DECODING = 1;
+const MOST_MEMORY_KIB = 40 * 1024;
+
+type Compression = 'none' | 'gzip';
 
 interface Gateway {
+  readonly name: string;
   readonly program: Measured;
   /** Where it takes OTLP. */
   readonly port: number;
   readonly sink: Sink;
+  readonly memories: Memory[];
 }
 
-/** A back end that takes everything and keeps nothing. */
-interface Sink {
-  readonly url: string;
-  bytes: number;
-  requests: number;
-  close(): void;
+/** One way in and out, and what it cost each gateway, turn by turn. */
+interface Case {
+  readonly signal: Signal;
+  readonly incoming: Compression;
+  readonly outgoing: Compression;
+  readonly samples: readonly number[][];
+  readonly sent: { requests: number; bytes: number }[];
 }
+
+const PASSING = 'Sonde, bytes pass through';
+const DECODING = 'Sonde, decoded and encoded';
+const COLLECTOR = 'the Collector';
+const NAMES = [PASSING, DECODING, COLLECTOR];
+const COMPRESSIONS: readonly Compression[] = ['none', 'gzip'];
 
 const folder = temporaryFolder();
-const connections = new Agent({ keepAlive: true });
-const gateways: Gateway[] = [];
+const bundle = await copyBundle();
+const sender = startSender();
+const gateways = new Map<Compression, readonly Gateway[]>();
 try {
-  gateways.push(
-    await startGateway('Sonde, no processors: the bytes pass through', startPassing('')),
-    await startGateway('Sonde, batch', startPassing('batch')),
-    await startGateway('Sonde, no processors, not compressed', startPassing('', 'none')),
-    await startGateway('the Collector, batch', startCollector),
-  );
-  const body = await createBody();
-  for (const { port, program: one } of gateways) await until(`${one.name} takes OTLP`, () => post(port, body));
-  const samples = gateways.map((): number[] => []);
-  for (let turn = -WARM_UP_TURNS; turn < turns; turn++) {
-    for (const [at, { program: one, port, sink }] of gateways.entries()) {
-      const before = cpuTime_us(one.pid);
-      Object.assign(sink, { bytes: 0, requests: 0 });
-      const answers: Promise<boolean>[] = [];
-      for (let i = 0; i < perTurn; i++) {
-        answers.push(post(port, body));
-        await sleep(gap_ms);
-      }
-      if ((await Promise.all(answers)).includes(false)) throw new Error(`Cannot measure ${one.name}: it refused`);
-      // What it still holds is sent within this time.
-      await sleep(500);
-      if (turn >= 0) samples[at].push((cpuTime_us(one.pid) - before) / perTurn / POINTS);
-    }
+  for (const compression of COMPRESSIONS) gateways.set(compression, await startGateways(compression));
+  const cases = [
+    createCase('metrics', 'none', 'none'),
+    createCase('metrics', 'none', 'gzip'),
+    createCase('metrics', 'gzip', 'gzip'),
+    createCase('logs', 'none', 'none'),
+    createCase('logs', 'none', 'gzip'),
+    createCase('logs', 'gzip', 'gzip'),
+  ];
+  await warmUp();
+  for (let turn = 0; turn < turns; turn++) {
+    for (const one of cases) await takeTurn(one);
   }
-  console.log(
-    `Bodies of ${POINTS} points (${body.length} bytes), one every ${gap_ms} ms, ${turns} turns of ${perTurn}; medians.\n`,
-  );
-  const reference = samples.at(-1)!;
-  const rows = gateways.map(({ program: one, sink }, at) => {
-    const ratio = median(samples[at].map((sample, turn) => sample / reference[turn]));
-    const { rss_kib, pss_kib } = memory(one.pid);
-    const sent = [sink.requests, Math.round(sink.bytes / perTurn)];
-    return [one.name, `${median(samples[at]).toFixed(3)} µs`, ratio.toFixed(2), ...sent, mib(rss_kib), mib(pss_kib)];
-  });
-  const head = ['', 'CPU a point', 'ratio', 'requests sent', 'bytes sent a body', 'RSS', 'PSS'];
-  console.log(table([head, ...rows]));
+  print(cases);
 } finally {
-  await Promise.all(gateways.map(({ program: one }) => one.stop()));
-  for (const { sink } of gateways) sink.close();
-  connections.destroy();
+  const all = [...gateways.values()].flat();
+  await Promise.all(all.map(({ program: one }) => one.stop()));
+  for (const { sink } of all) sink.stop();
+  sender.stop();
+  bundle.remove();
   folder.remove();
 }
 
-async function startGateway(
-  name: string,
-  begin: (name: string, port: number, sink: string) => Promise<Measured>,
-): Promise<Gateway> {
-  const [port, sink] = [await freePort(), await openSink()];
-  return { program: await begin(name, port, sink.url), port, sink };
+function createCase(signal: Signal, incoming: Compression, outgoing: Compression): Case {
+  return { signal, incoming, outgoing, samples: NAMES.map(() => []), sent: [] };
 }
 
-function startPassing(processors: string, compression = 'gzip') {
-  return (name: string, port: number, sink: string): Promise<Measured> =>
-    startSonde(name, {
-      isPulled: false,
-      overlay: `
+async function warmUp(): Promise<void> {
+  const all = [...gateways.values()].flat();
+  const until = performance.now() + WARM_UP_S * 1000;
+  while (performance.now() < until) {
+    for (const signal of ['metrics', 'logs'] as const) {
+      for (const { port } of all) await sender.send({ port, signal, compression: 'none', bodies: 50, gap_ms: 4 });
+    }
+  }
+  await sleep(DRAIN_MS);
+  for (const { sink } of all) await sink.received();
+}
+
+async function takeTurn({ signal, incoming, outgoing, samples, sent }: Case): Promise<void> {
+  for (const [at, { program: one, port, sink, memories }] of gateways.get(outgoing)!.entries()) {
+    const burst: Burst = { port, signal, compression: incoming, bodies: perTurn, gap_ms };
+    const before = cpuTime_us(one.pid);
+    await sender.send(burst);
+    if (signal === 'metrics' && incoming === 'none') memories.push(memory(one.pid));
+    await sleep(DRAIN_MS);
+    samples[at]!.push((cpuTime_us(one.pid) - before) / perTurn / ITEMS);
+    const { requests, items, bytes } = await sink.received();
+    if (items !== perTurn * ITEMS) {
+      throw new Error(`Cannot measure ${one.name}: it handed on ${items} of ${perTurn * ITEMS} items`);
+    }
+    sent[at] = { requests, bytes };
+  }
+}
+
+function print(cases: readonly Case[]): void {
+  console.log(
+    `Bodies of ${ITEMS} points or records, one every ${gap_ms} ms whether the last was answered or not; ${turns} turns ` +
+      `of ${perTurn} bodies, medians. \`batch\` with its defaults, the same in both: 8,192 items or 200 ms.\n`,
+  );
+  const rows = [['signal', 'in', 'out', '', 'CPU an item', 'ratio', 'requests sent', 'bytes sent a body']];
+  for (const one of cases) {
+    const { signal, incoming, outgoing, samples, sent } = one;
+    for (const [at, name] of NAMES.entries()) {
+      rows.push([
+        signal,
+        incoming,
+        outgoing,
+        name,
+        `${median(samples[at]!).toFixed(3)} µs`,
+        ratio(one, at).toFixed(2),
+        String(sent[at]!.requests),
+        String(Math.round(sent[at]!.bytes / perTurn)),
+      ]);
+    }
+  }
+  console.log(table(rows));
+  console.log(`\nMemory at the end of a burst of metrics, not compressed when it came:\n`);
+  const all = [...gateways].flatMap(([compression, some]) => some.map((one) => ({ compression, ...one })));
+  const resident = (memories: readonly Memory[]): number => median(memories.map(({ rss_kib }) => rss_kib));
+  console.log(
+    table([
+      ['out', '', 'RSS', 'PSS', 'anonymous'],
+      ...all.map(({ compression, name, memories }) => [
+        compression,
+        name,
+        mib(resident(memories)),
+        mib(median(memories.map(({ pss_kib }) => pss_kib))),
+        mib(median(memories.map(({ anonymous_kib }) => anonymous_kib))),
+      ]),
+    ]),
+  );
+  console.log();
+  for (const one of cases) {
+    const { signal, incoming, outgoing } = one;
+    const way = `of ${signal}, ${incoming} in, ${outgoing} out, of the Collector’s`;
+    target(`CPU of passing through ${way}`, MOST_PASSING, ratio(one, 0));
+    target(`CPU of decoding and encoding ${way}`, MOST_DECODING, ratio(one, 1));
+  }
+  for (const [compression, [passing, decoding, collector]] of gateways) {
+    for (const { name, memories } of [passing!, decoding!]) {
+      const more_kib = resident(memories) - resident(collector!.memories);
+      target(`MiB beyond the Collector’s, ${name}, ${compression} out`, MOST_MEMORY_KIB / 1024, more_kib / 1024);
+    }
+  }
+}
+
+function ratio({ samples }: Case, at: number): number {
+  const reference = samples.at(-1)!;
+  return median(samples[at]!.map((sample, turn) => sample / reference[turn]!));
+}
+
+async function startGateways(compression: Compression): Promise<Gateway[]> {
+  const begin = [startPassing(''), startPassing('attributes, '), startCollector];
+  const started: Gateway[] = [];
+  for (const [at, name] of NAMES.entries()) {
+    const [port, sink] = [await freePort(), await startSink()];
+    started.push({ name, program: await begin[at]!(name, port, sink.url, compression), port, sink, memories: [] });
+  }
+  return started;
+}
+
+function startPassing(processors: string) {
+  return async (name: string, port: number, sink: string, compression: Compression): Promise<Measured> => {
+    const pipeline = `{ receivers: [otlp], processors: [${processors}batch], exporters: [otlp] }`;
+    const config = `
 receivers: { otlp: { protocols: { http: { endpoint: 127.0.0.1:${port} } } } }
-processors: { batch: {} }
+processors:
+  batch: { send_batch_size: 8192, timeout: 200ms }
+  attributes: { actions: [{ key: deployment.environment.name, action: upsert, value: production }] }
 exporters: { otlp: { endpoint: '${sink}', compression: ${compression} } }
-service: { pipelines: { metrics: { receivers: !replace [otlp], processors: [${processors}], exporters: !replace [otlp] } } }
-`,
-    });
+service: { pipelines: { metrics: ${pipeline}, logs: ${pipeline} } }
+`;
+    const file = join(folder.path, `${port}.yaml`);
+    writeFileSync(file, config);
+    const started = await start(name, process.execPath, bundle.argsFor(file));
+    await until(`${name} listens`, () => fetch(`http://127.0.0.1:${port}/`).then(() => true));
+    return started;
+  };
 }
 
-async function startCollector(name: string, port: number, sink: string): Promise<Measured> {
+async function startCollector(name: string, port: number, sink: string, compression: Compression): Promise<Measured> {
   const zpages = await freePort();
+  const pipeline = '{ receivers: [otlp], processors: [batch], exporters: [otlp_http] }';
   const config = `
 receivers: { otlp: { protocols: { http: { endpoint: 127.0.0.1:${port} } } } }
-processors: { batch: {} }
-exporters: { otlp_http: { endpoint: '${sink}' } }
+processors: { batch: { send_batch_size: 8192, timeout: 200ms } }
+exporters: { otlp_http: { endpoint: '${sink}', compression: ${compression} } }
 extensions: { zpages: { endpoint: 127.0.0.1:${zpages} } }
 service:
   extensions: [zpages]
   telemetry: { metrics: { level: none } }
-  pipelines: { metrics: { receivers: [otlp], processors: [batch], exporters: [otlp_http] } }
+  pipelines: { metrics: ${pipeline}, logs: ${pipeline} }
 `;
-  const file = join(folder.path, 'otelcol.yaml');
+  const file = join(folder.path, `${zpages}.yaml`);
   writeFileSync(file, config);
   const ready = `http://127.0.0.1:${zpages}/debug/servicez`;
   return start(name, await program('otelcol'), ['--config', file], ready);
-}
-
-async function openSink(): Promise<Sink> {
-  const server = createServer((incoming, response) => {
-    sink.requests++;
-    incoming.on('data', (chunk: Buffer) => (sink.bytes += chunk.length));
-    incoming.on('end', () => response.writeHead(200, { 'Content-Type': 'application/x-protobuf' }).end());
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const close = (): void => {
-    server.closeAllConnections();
-    server.close();
-  };
-  const sink: Sink = { url: `http://127.0.0.1:${port}`, bytes: 0, requests: 0, close };
-  return sink;
-}
-
-/** Whether it was taken. */
-function post(port: number, body: Uint8Array): Promise<boolean> {
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-  const headers = { 'content-type': 'application/x-protobuf', 'content-length': body.length };
-  const options = { host: '127.0.0.1', port, path: '/v1/metrics', method: 'POST', headers, agent: connections };
-  request(options, (response) => {
-    response.resume();
-    response.on('end', () => resolve(response.statusCode === 200));
-  })
-    .on('error', reject)
-    .end(body);
-  return promise;
-}
-
-/** As an application's SDK would send it: ten metrics of a hundred series. */
-async function createBody(): Promise<Uint8Array> {
-  const scope = { name: 'bench', version: '1', attributes: {}, schemaUrl: '' };
-  const resource = { attributes: { 'service.name': 'shop', 'service.instance.id': '4711' }, schemaUrl: '' };
-  const meter = new ObservableMeter({ resource, scope, bootTime: 1n, agentStartTime: 1n });
-  const routes = Array.from({ length: POINTS / 10 }, (_, i) => ({
-    'http.route': `/things/${i}`,
-    'http.request.method': 'GET',
-    'http.response.status_code': 200,
-  }));
-  for (let i = 0; i < 10; i++) {
-    meter.createObservableCounter(`shop.requests.${i}`, { unit: '{request}' }).addCallback((result) => {
-      for (const [row, route] of routes.entries()) result.observe(1000 * i + row, route);
-    });
-  }
-  const time = BigInt(Date.now()) * 1_000_000n;
-  const { batches } = await meter.collect({ time, receiver: 'bench', onDemand: false, limit: createTimeLimit() });
-  return encodeMetrics(batches);
 }
