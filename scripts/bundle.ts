@@ -4,10 +4,10 @@
  * a file of its own in `packages/`, so that what a configuration does not use is not in memory
  * (docs/decisions/bundle.md, docs/decisions/memory.md).
  */
-import { build, type BuildOptions, type Plugin } from 'esbuild';
-import { chmodSync, copyFileSync, rmSync } from 'node:fs';
+import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
+import { chmodSync, copyFileSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { buildAgent } from './bundle_agent.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -63,7 +63,6 @@ const options = {
   logLevel: 'warning',
 } satisfies BuildOptions;
 
-for (const folder of ['agent', 'packages']) rmSync(join(dist, folder), { recursive: true, force: true });
 const [agent, packages] = await Promise.all([
   buildAgent({ ...options, outdir: join(dist, 'agent'), plugins: [late(), apart('../packages')] }),
   build({
@@ -76,10 +75,19 @@ const [agent, packages] = await Promise.all([
 copyFileSync(join(root, 'scripts', 'launcher.cjs'), join(dist, 'sonde.cjs'));
 chmodSync(join(dist, 'sonde.cjs'), 0o755);
 
-const size = (files: readonly { readonly bytes: number }[]): string =>
-  `${(files.reduce((sum, { bytes }) => sum + bytes, 0) / 1024).toFixed(0)} KiB`;
-const apartFiles = Object.values(packages.metafile!.outputs);
-console.error(`dist/sonde.cjs: ${size(agent.main)}, other parts ${size(agent.parts)}, packages ${size(apartFiles)}`);
+removeOthers(join(dist, 'agent'), [agent.main, agent.parts]);
+
+const size = (files: Metafile['outputs']): string =>
+  `${(Object.values(files).reduce((sum, { bytes }) => sum + bytes, 0) / 1024).toFixed(0)} KiB`;
+console.error(
+  `dist/sonde.cjs: ${size(agent.main)}, other parts ${size(agent.parts)}, packages ${size(packages.metafile.outputs)}`,
+);
+
+/** What bundles before this one left behind; not before they are replaced, since an agent may be running. */
+function removeOthers(folder: string, written: readonly Metafile['outputs'][]): void {
+  const names = new Set(written.flatMap((files) => Object.keys(files)).map((path) => basename(path)));
+  for (const name of readdirSync(folder)) if (!names.has(name)) rmSync(join(folder, name));
+}
 
 function fileName(name: string): string {
   return name.replace('@', '').replaceAll('/', '-');

@@ -10,8 +10,8 @@ import { basename, join } from 'node:path';
 import { parse } from 'yaml';
 
 interface AgentFiles {
-  readonly main: readonly { readonly bytes: number }[];
-  readonly parts: readonly { readonly bytes: number }[];
+  readonly main: Metafile['outputs'];
+  readonly parts: Metafile['outputs'];
 }
 
 type Options = BuildOptions & { readonly absWorkingDir: string; readonly outdir: string };
@@ -48,7 +48,7 @@ export async function buildAgent(options: Options): Promise<AgentFiles> {
     metafile: true,
     plugins: [inFilesOfTheirOwn(modules, core)],
   });
-  return { main: Object.values(main.metafile.outputs), parts: Object.values(parts.metafile.outputs) };
+  return { main: main.metafile.outputs, parts: parts.metafile.outputs };
 }
 
 /** Lends what the other files need of this one, and starts the agent. */

@@ -17,9 +17,9 @@ type Answer = Awaited<ReturnType<HttpSender['post']>>;
 /** @throws {Error} a file of TLS or of a secret cannot be read, or a header is none */
 export const createHttpSender: CreateHttpSender = (options) => {
   const { compression, headers, tls = {}, retriesServerErrors = false } = options;
-  // A static import of node:http costs 16 MB that an agent without HTTP exporters saves.
+  // A static import of node:http costs 16 MB that an agent without HTTP exporters saves; node:https starts OpenSSL.
   const http = process.getBuiltinModule('node:http');
-  const https = process.getBuiltinModule('node:https');
+  const https = (): typeof import('node:https') => process.getBuiltinModule('node:https');
   const ownHeaders = checkHeaders(headers, http);
   const certificates = createClientCertificates(tls);
   const credentials = createCredentials(options.auth);
@@ -30,7 +30,7 @@ export const createHttpSender: CreateHttpSender = (options) => {
     const isSecure = url.protocol === 'https:';
     let agent = agents.get(url.protocol);
     if (agent === undefined) {
-      agent = isSecure ? new https.Agent(agentOptions) : new http.Agent(agentOptions);
+      agent = isSecure ? new (https().Agent)(agentOptions) : new http.Agent(agentOptions);
       agents.set(url.protocol, agent);
     }
     return {
@@ -55,7 +55,7 @@ export const createHttpSender: CreateHttpSender = (options) => {
     const place = `${target.origin}${target.pathname}`;
     const bytes = await compress(body, compression);
     const options = optionsFor(target, bytes.byteLength, contentType, abort);
-    const open = target.protocol === 'https:' ? https.request : http.request;
+    const open = target.protocol === 'https:' ? https().request : http.request;
     let answer = await exchange(() => open(target, options), bytes, place);
     // The server closed an idle connection just as this request took it: that is no failure of the server.
     if (answer === 'stale connection') answer = await exchange(() => open(target, options), bytes, place);

@@ -1,5 +1,4 @@
 /** What waits for a back end: blocks of bytes, oldest first. Knows nothing of what the bytes mean. */
-import { randomUUID } from 'node:crypto';
 import type { Payload, Request } from '../component.ts';
 import type { Signal } from '../model/batch.ts';
 
@@ -87,7 +86,7 @@ export function createMemoryStore(
   now_ms: () => number,
   lost: StoreOwner['lost'],
 ): BlockStore {
-  const name = randomUUID();
+  const name = uniqueName();
   let blocks = 0;
   /** Blocks before `head` have left; they are cut off in one go, so that taking is no move of the whole array. */
   let waiting: Block[] = [];
@@ -142,3 +141,12 @@ export function createMemoryStore(
 }
 
 export const EXPIRED = 'Drops requests that waited longer than queue.max_age';
+
+/** No other queue of any agent has it: 104 random bits. `randomUUID` would start OpenSSL for it, which takes 2 MB. */
+function uniqueName(): string {
+  const half = (): string =>
+    Math.floor(Math.random() * 2 ** 52)
+      .toString(16)
+      .padStart(13, '0');
+  return half() + half();
+}
