@@ -8,7 +8,6 @@ import type {
   ReceiverContext,
   AnyReceiverDefinition,
 } from '../../src/component.ts';
-import { attributesKey } from '../../src/model/attributes.ts';
 import { type Batch, type MetricBatch, NO_RECORDED_VALUE, type Resource, type Series } from '../../src/model/batch.ts';
 import type { Instrument, MetricView } from '../../src/otel/instrument.ts';
 import { createTimeLimit } from '../../src/time_limit.ts';
@@ -169,7 +168,8 @@ export function valuesOf(batches: readonly MetricBatch[]): Record<string, number
 }
 
 function describeSeries({ metric, attributes }: Series): string {
-  return `${metric.name}{${attributesKey(attributes).replaceAll('":', '"=').slice(0, -1)}}`;
+  const keys = Object.keys(attributes).sort();
+  return `${metric.name}{${keys.map((key) => `${JSON.stringify(key)}=${JSON.stringify(attributes[key])}`).join()}}`;
 }
 
 function bootTimeOf(host: Host): bigint {
