@@ -6,7 +6,7 @@ import { lstatSync, type BigIntStats } from 'node:fs';
 import type { AnyValue } from '../../src/model/attributes.ts';
 import type { PathFilter } from './filter.ts';
 import type { Mounts } from './mounts.ts';
-import type { Outlet } from './outlet.ts';
+import type { Outlet } from '../../src/outlet.ts';
 import { modeText, type Cause, type Report } from './report.ts';
 import { systemPath } from './source.ts';
 import { CONTENT, factsOf, GROUP, MODE, OTHER, OWNER, REPLACED, type Facts, type FileTable } from './table.ts';

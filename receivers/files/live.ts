@@ -14,7 +14,7 @@ import {
   IN_Q_OVERFLOW,
   IN_UNMOUNT,
 } from './inotify.ts';
-import type { Outlet } from './outlet.ts';
+import type { Outlet } from '../../src/outlet.ts';
 import { CHECK, type RawEvent } from './raw_queue.ts';
 import type { Cause, Report } from './report.ts';
 import type { Name } from './scan.ts';

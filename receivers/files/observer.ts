@@ -4,7 +4,7 @@ import { messageOf } from '../../src/errors.ts';
 import type { Changes } from './changes.ts';
 import { createLive, type Live, type Requests } from './live.ts';
 import type { Mounts } from './mounts.ts';
-import type { Outlet } from './outlet.ts';
+import type { Outlet } from '../../src/outlet.ts';
 import type { RawQueue } from './raw_queue.ts';
 import type { Report } from './report.ts';
 import type { Roots } from './roots.ts';
@@ -90,7 +90,7 @@ export function createObserver(options: ObserverOptions): Observer {
       names.add(name);
       if (++checkCount > MOST_CHECKS) {
         forgetChecks();
-        requests.overflow();
+        rescanDue_ms = Math.min(rescanDue_ms, performance.now() + lastRescan_ms);
       } else if (checksDue_ms === Infinity) {
         checksDue_ms = performance.now() + (source.isExact ? 0 : GATHER_MS);
       }
@@ -131,12 +131,18 @@ export function createObserver(options: ObserverOptions): Observer {
     }
   }
 
+  function isAllRead(): boolean {
+    if (raw.isEmpty) source.drain();
+    return raw.isEmpty;
+  }
+
   /** What is due by the clock. */
   async function keepHouse(): Promise<void> {
     const now_ms = performance.now();
-    await live.settleMoves(now_ms, raw.isEmpty);
+    await live.settleMoves(now_ms, isAllRead());
     await live.tellModified(now_ms);
-    if (now_ms >= checksDue_ms && (raw.isEmpty || now_ms >= checksDue_ms + 1000)) await runChecks();
+    // What is there now may be told by an event that waits, as half of a rename.
+    if (now_ms >= checksDue_ms && isAllRead()) await runChecks();
     if (now_ms >= rootsDue_ms) await checkPlaces(false);
     // Of several overflows in a row only the last one needs it.
     if (now_ms >= rescanDue_ms && raw.overflowsAhead === 0) await rescan('overflow');
@@ -234,11 +240,8 @@ export function createObserver(options: ObserverOptions): Observer {
         if (newFolders.length > 0 || refiltered.length > 0) await followUp();
         if (performance.now() < sliceEnd_ms) continue;
         await new Promise((resolve) => setImmediate(resolve));
-        source.drain();
         await keepHouse();
       } else {
-        // A timer may have come before the poll of the same turn.
-        source.drain();
         await keepHouse();
         if (raw.isEmpty && !isStopping) await idle();
       }

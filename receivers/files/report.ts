@@ -3,7 +3,7 @@ import { readlinkSync } from 'node:fs';
 import type { AnyValue } from '../../src/model/attributes.ts';
 import type { LogRecord, Resource, Scope } from '../../src/model/batch.ts';
 import type { Hasher } from './hash.ts';
-import type { Outlet } from './outlet.ts';
+import type { Outlet } from '../../src/outlet.ts';
 import { PATH_ENCODING, readable, systemPath } from './source.ts';
 import { fileType, type Facts } from './table.ts';
 

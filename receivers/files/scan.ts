@@ -5,7 +5,7 @@
 import { opendirSync, type BigIntStats, type Dir } from 'node:fs';
 import type { Changes } from './changes.ts';
 import type { Mounts } from './mounts.ts';
-import type { Outlet } from './outlet.ts';
+import type { Outlet } from '../../src/outlet.ts';
 import type { Cause, Report } from './report.ts';
 import { PATH_ENCODING, systemPath } from './source.ts';
 import { CONTENT, factsOf, OTHER, type Facts, type FileTable } from './table.ts';

@@ -12,7 +12,7 @@ import { openInotify } from './inotify.ts';
 import { readLimit } from './kernel_limits.ts';
 import { createMounts } from './mounts.ts';
 import { createObserver, type ObserverFigures } from './observer.ts';
-import { createOutlet } from './outlet.ts';
+import { createOutlet } from '../../src/outlet.ts';
 import { createRawQueue, type RawQueue } from './raw_queue.ts';
 import { createReport, type Change } from './report.ts';
 import { createRoots } from './roots.ts';

@@ -1,8 +1,8 @@
 /** From events to the pipelines: in order, in batches, and no more of them here than pipelines that stand still allow. */
-import type { ComponentLog, Consumer } from '../../src/component.ts';
-import { messageOf, PermanentError, RetryableError } from '../../src/errors.ts';
-import type { LogBatch, LogRecord } from '../../src/model/batch.ts';
-import { sleep } from '../../src/sleep.ts';
+import type { ComponentLog, Consumer } from './component.ts';
+import { messageOf, PermanentError, RetryableError } from './errors.ts';
+import type { LogBatch, LogRecord } from './model/batch.ts';
+import { sleep } from './sleep.ts';
 
 export interface OutletOptions {
   readonly next: Consumer<LogBatch>;
