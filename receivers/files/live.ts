@@ -24,8 +24,11 @@ import type { Folder, Tree } from './tree.ts';
 export interface Live {
   /** @returns a promise where much has to be told */
   handle(event: RawEvent): void | Promise<void>;
-  /** Tells of modifications whose window is over at `now_ms`; all if it is Infinity. */
-  tellModified(now_ms: number): Promise<void>;
+  /**
+   * Tells of modifications whose window is over at `now_ms`; all if it is Infinity.
+   * @param isAllRead no event is waiting that could say where a file is that is not where it was
+   */
+  tellModified(now_ms: number, isAllRead: () => boolean): Promise<void>;
   /**
    * Files that went and did not come elsewhere left what is watched.
    * @param isAllRead no event is waiting that could be the other half
@@ -157,6 +160,8 @@ export function createLive(context: LiveContext): Live {
       if (!changes.isGone(from, oldName)) requests.check({ folder: from, name: oldName });
       if (stats !== undefined && table.isFolder(slot) !== stats.isDirectory()) requests.check({ folder, name });
       const child = folder.folders?.get(name);
+      // Its first look was put off, and what was to be looked at then has this name now.
+      if (child?.isUnread === true) requests.scanNew(child);
       if (child !== undefined && context.filterLooksAtPaths) requests.refilter(child);
     });
   }
@@ -213,14 +218,17 @@ export function createLive(context: LiveContext): Live {
     if (bit === IN_MODIFY) one.count++;
   }
 
-  function tellPending(slot: number, one: Pending): void {
+  /** @returns false where it has to wait for what is still to be read */
+  function tellPending(slot: number, one: Pending, isAllRead: () => boolean): boolean {
     const { folder, name, time, count, mask } = one;
-    if (folder.entries.get(name) !== slot) return;
+    if (folder.entries.get(name) !== slot) return true;
     const stats = changes.look(folder, name);
     const isContent = (mask & IN_MODIFY) !== 0;
     if (stats === undefined) {
+      // A folder on the way has another name by now, or the file has, and nothing of what it became would be told again.
+      if (!isAllRead()) return false;
       if (isContent) tellUnseen(one, slot);
-      return;
+      return true;
     }
     const isUnseen = table.isUnseen(slot);
     const mayHide = isUnseen || table.mayHideChange(slot);
@@ -230,8 +238,9 @@ export function createLive(context: LiveContext): Live {
     if (isContent && !isKnown) difference |= CONTENT;
     if ((mask & IN_ATTRIB) !== 0 && !isKnown) difference |= OTHER;
     if (!isContent && (mask & IN_ATTRIB) !== 0) difference &= ~CONTENT;
-    if (difference === 0) return;
+    if (difference === 0) return true;
     changes.differ(folder, name, slot, stats, difference, { time, source: 'watch' }, countOf(count));
+    return true;
   }
 
   function handleSelf(folder: Folder, mask: number, cause: Cause): void {
@@ -301,13 +310,15 @@ export function createLive(context: LiveContext): Live {
         return after(before, () => handleName(folder, at, copy, cause));
       }, undefined);
     },
-    async tellModified(now_ms) {
+    async tellModified(now_ms, isAllRead) {
       for (const [slot, one] of pending) {
         if (one.due_ms > now_ms) return;
         if (outlet.isFull) await outlet.room();
         // It may have been forgotten meanwhile.
         if (!pending.delete(slot)) continue;
-        tellPending(slot, one);
+        if (!tellPending(slot, one, isAllRead)) {
+          pending.set(slot, { ...one, due_ms: performance.now() + context.window_ms });
+        }
       }
     },
     async settleMoves(now_ms, isAllRead) {

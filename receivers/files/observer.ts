@@ -140,7 +140,7 @@ export function createObserver(options: ObserverOptions): Observer {
   async function keepHouse(): Promise<void> {
     const now_ms = performance.now();
     await live.settleMoves(now_ms, isAllRead());
-    await live.tellModified(now_ms);
+    await live.tellModified(now_ms, isAllRead);
     // What is there now may be told by an event that waits, as half of a rename.
     if (now_ms >= checksDue_ms && isAllRead()) await runChecks();
     if (now_ms >= rootsDue_ms) await checkPlaces(false);
@@ -268,7 +268,7 @@ export function createObserver(options: ObserverOptions): Observer {
         }
       }
       await live.settleMoves(Infinity, true);
-      await live.tellModified(Infinity);
+      await live.tellModified(Infinity, () => true);
     },
     again({ parent, name }) {
       if (parent === undefined) requests.checkRoots();

@@ -66,3 +66,28 @@ export function treeOf(folder: string): Map<string, Known> {
   }
   return found;
 }
+
+export function wrongPaths(known: ReadonlyMap<string, Known>, real: ReadonlyMap<string, Known>): string[] {
+  const paths = new Set([...known.keys(), ...real.keys()]);
+  return [...paths].filter((path) => JSON.stringify(known.get(path)) !== JSON.stringify(real.get(path)));
+}
+
+/** What is known and not so, with the events that led to it: easier to read than two trees of thousands. */
+export function differences(
+  known: ReadonlyMap<string, Known>,
+  real: ReadonlyMap<string, Known>,
+  events: readonly FileEvent[],
+): string[] {
+  return wrongPaths(known, real)
+    .slice(0, 10)
+    .map((path) =>
+      JSON.stringify({ path, known: known.get(path), real: real.get(path), about: eventsAbout(path, events) }),
+    );
+}
+
+/** In short, in order. */
+export function eventsAbout(path: string, events: readonly FileEvent[]): string[] {
+  return events
+    .filter(({ attributes }) => [attributes['file.path'], attributes['file.previous.path']].includes(path))
+    .map(({ eventName, attributes }) => `${eventName} ${JSON.stringify(attributes)}`);
+}

@@ -41,20 +41,26 @@ interface Site {
   inShort(): string[];
 }
 
-type Refuse = (path: string) => string | undefined;
+interface Fakes {
+  /** The code that a watch of this path is refused with. */
+  readonly refuse?: (path: string) => string | undefined;
+  /** What happens each time when the receiver asks what the kernel still holds. */
+  readonly drain?: () => void;
+  readonly host?: Partial<Host>;
+}
 
-/** A source that tells only what the test has it tell, and refuses watches with the code that `refuse` gives. */
+/** A source that tells only what the test has it tell. */
 async function watch(
   folder: string,
   config: Readonly<Record<string, unknown>> = {},
-  { refuse = () => undefined, host = {} }: { refuse?: Refuse; host?: Partial<Host> } = {},
+  { refuse = () => undefined, drain = () => {}, host = {} }: Fakes = {},
 ): Promise<Site> {
   const watched = new Map<string, number>();
   let take: (bytes: Uint8Array) => void = () => {};
   const source: WatchSource = {
     isExact: true,
     isRecursive: false,
-    drain() {},
+    drain,
     add(path) {
       const code = refuse(path);
       if (code !== undefined) throw Object.assign(new Error(code), { code });
@@ -216,6 +222,59 @@ describe('createWatching', () => {
     tell(folder, IN_CREATE, 'a');
     await until(() => records.length === 2);
     expect(inShort()).toEqual(['delete /a', 'create /a']);
+  });
+
+  test('tells how large a file is now that was modified before a folder above it got another name', async () => {
+    const folder = createFolder();
+    mkdirSync(join(folder, 'a'));
+    writeFileSync(join(folder, 'a/one'), '');
+    let isRenamed = false;
+    let isTold = false;
+    let due_ms = Infinity;
+    const { tell, records, inShort } = await watch(
+      folder,
+      {},
+      {
+        drain() {
+          if (isRenamed && !isTold) {
+            isTold = true;
+            tell(folder, IN_MOVED_FROM, 'a', 7);
+            tell(folder, IN_MOVED_TO, 'b', 7);
+          } else if (!isRenamed && performance.now() > due_ms) {
+            isRenamed = true;
+            renameSync(join(folder, 'a'), join(folder, 'b'));
+          }
+        },
+      },
+    );
+    writeFileSync(join(folder, 'a/one'), 'content');
+    due_ms = performance.now() + 20;
+    tell(join(folder, 'a'), IN_MODIFY, 'one');
+    await until(() => records.length === 2);
+    expect(inShort()).toEqual(['rename /a /b', 'modify /b/one']);
+    expect(records[1]!.attributes).toMatchObject({ 'file.size': 7, 'file.previous.size': 0 });
+  });
+
+  test('looks at a new folder under its second name, if the first was gone before it could be watched', async () => {
+    const folder = createFolder();
+    const { tell, inShort } = await watch(
+      folder,
+      {},
+      {
+        refuse(path) {
+          if (path !== join(folder, 'n')) return undefined;
+          renameSync(join(folder, 'n'), join(folder, 'm'));
+          tell(folder, IN_MOVED_FROM, 'n', 7);
+          tell(folder, IN_MOVED_TO, 'm', 7);
+          return 'ENOENT';
+        },
+      },
+    );
+    mkdirSync(join(folder, 'n'));
+    writeFileSync(join(folder, 'n/one'), '');
+    tell(folder, IN_CREATE, 'n');
+    await until(() => inShort().length === 3);
+    expect(inShort()).toEqual(['create /n', 'rename /n /m', 'create /m/one']);
   });
 
   test('finds a file that an event tells of, though none told that it came', async () => {
