@@ -2,8 +2,9 @@
  * The component contract. A component is one value that says what it is, which options it takes, what it measures and
  * how it is made; documentation, the reference configuration and the conformance tests are generated from it.
  */
-import type { BatchObservableResult, Logger, Meter, Observable } from '@opentelemetry/api';
+import type { BatchObservableResult, Histogram, Logger, Meter, Observable } from '@opentelemetry/api';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
 import type { Batch, Entity, LogBatch, MetricBatch, Resource, Signal, TraceBatch } from './model/batch.ts';
 import { duration, option, optional, positiveDuration, size } from './config/options.ts';
@@ -60,7 +61,9 @@ export interface ComponentLog {
 /** One metric that a receiver can emit. */
 export interface MetricDefinition {
   readonly name: string;
-  readonly instrument: 'counter' | 'updowncounter' | 'gauge';
+  readonly instrument: 'counter' | 'updowncounter' | 'gauge' | 'histogram';
+  /** Upper bounds of the buckets of a histogram. */
+  readonly boundaries?: readonly number[];
   /** UCUM. */
   readonly unit: string;
   readonly about: string;
@@ -80,8 +83,10 @@ export interface ReceiverContext<C, M> extends Context<C> {
   readonly host: Host;
   /** For further instruments, synchronous ones too; they are collected with the declared ones. */
   readonly meter: Meter;
-  /** The OpenTelemetry observable instrument of each declared metric. */
-  readonly metrics: { readonly [K in keyof M]: Observable };
+  /** The OpenTelemetry instrument of each declared metric: observable, but for histograms. */
+  readonly metrics: {
+    readonly [K in keyof M]: M[K] extends { readonly instrument: 'histogram' } ? Histogram : Observable;
+  };
   /** Whether anyone wants this metric: false when it is off, so that its source need not be read. */
   isEnabled(metric: keyof M): boolean;
   readonly logger: Logger;
@@ -487,6 +492,16 @@ export interface ServeOptions {
   readonly routes: Readonly<
     Record<string, (request: IncomingMessage, response: ServerResponse) => void | Promise<void>>
   >;
+  /**
+   * By path, who takes over connections of WebSocket clients (`Upgrade: websocket`); `head` is what a client sent behind
+   * its request already. Pages of other sites are refused before.
+   */
+  readonly upgrades?: Readonly<Record<string, (request: IncomingMessage, socket: Duplex, head: Buffer) => void>>;
+  /**
+   * Sites, as `https://host`, whose pages may ask beside the listener's own: what is given, though empty, has pages of all
+   * others refused.
+   */
+  readonly origins?: readonly string[];
   /** Whether `GET /` answers with the agent's page. */
   readonly hasPage?: boolean;
 }

@@ -135,7 +135,7 @@ export function createReceiver(
       log.once(`overflow ${metric}`, message, { limit: common.cardinality_limit, observations });
     },
   });
-  const metrics = mapValues(definition.metrics, (metric) => meter.declare(metric));
+  const metrics = meter.declareAll(definition.metrics);
   /** Push receivers count by batch what their pipelines take. */
   const pushInto = (signal: Signal): Consumer | undefined => {
     const own = figures[signals.indexOf(signal)];
@@ -343,8 +343,4 @@ export function createExporter(
 
 function dropInto(figures: ComponentFigures): (reason: string, count: number) => void {
   return (reason, count) => add(figures.dropped, reason, count);
-}
-
-function mapValues<T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
 }

@@ -12,12 +12,17 @@ export interface PathFilter {
  * A glob without a slash is about names, at any depth; one with a slash about whole paths. `exclude` is about folders too,
  * with everything in them; `include` about files only: folders have to be entered to find them.
  */
-export function createPathFilter(include: readonly string[], exclude: readonly string[]): PathFilter {
+export function createPathFilter(
+  include: readonly string[],
+  exclude: readonly string[],
+  isCanary: (name: string) => boolean = () => false,
+): PathFilter {
   const included = createMatcher(include);
   const excluded = createMatcher(exclude);
   return {
     looksAtPaths: included.looksAtPaths || excluded.looksAtPaths,
     wants(name, path, isFolder) {
+      if (isCanary(name)) return true;
       if (excluded.matches(name, path)) return false;
       return isFolder || include.length === 0 || included.matches(name, path);
     },

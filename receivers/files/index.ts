@@ -3,10 +3,14 @@
  * whatever they leave out is found by looking, and that something was left out is an event, too. How it works and what it
  * can miss: docs/decisions/file-events.md.
  */
-import { isAbsolute } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
 import * as v from 'valibot';
+import { createCanaryFolder, type CanaryFolder } from '../../src/canary_folder.ts';
 import { defineReceiver } from '../../src/component.ts';
 import { duration, option, positiveDuration, size } from '../../src/config/options.ts';
+import { messageOf } from '../../src/errors.ts';
+import { createLagProbe, LAG_LOST_METRIC, LAG_METRIC, lagProbeEntries } from '../../src/lag_probe.ts';
 import { VERSION } from '../../src/model/version.ts';
 import { globs } from '../../src/text/name_filter.ts';
 import { LIMITS, readLimit } from './kernel_limits.ts';
@@ -69,6 +73,7 @@ export default defineReceiver({
       'Types of file systems that are not entered: what other machines do there is not told, and looking may hang.',
       DEFAULT_SKIPPED_TYPES,
     ),
+    ...lagProbeEntries,
     hash: option(
       v.strictObject({
         enabled: option(v.boolean(), 'Whether events of new content carry its SHA-256.', false),
@@ -158,6 +163,8 @@ export default defineReceiver({
       since: 'agent',
       source: 'sonde',
     },
+    lag: LAG_METRIC,
+    lagLost: LAG_LOST_METRIC,
   },
   permissions: [
     { needs: 'CAP_DAC_READ_SEARCH', without: 'what happens in folders that the user may not read' },
@@ -176,6 +183,31 @@ export default defineReceiver({
     };
     const limits = LIMITS.map((limit) => ({ limit, attributes: { 'file.watch.resource': limit } }));
     let watching: Watching | undefined;
+    let canaries: CanaryFolder | undefined;
+    let canary = '';
+    const probe = createLagProbe({
+      config: config.lag_probe,
+      lag: metrics.lag,
+      id: context.id,
+      log,
+      release(token) {
+        if (canaries === undefined) return;
+        rmSync(canary, { force: true });
+        canary = join(canaries.path, token);
+        writeFileSync(canary, '');
+      },
+    });
+
+    function openCanaries(): CanaryFolder | undefined {
+      // What is watched under a root_path is another machine's view: no file of ours is in it.
+      if (!config.lag_probe.enabled || host.rootPath !== '/') return undefined;
+      try {
+        return createCanaryFolder();
+      } catch (error) {
+        log.warn(`Cannot make a folder for canaries, so the lag is not measured: ${messageOf(error)}`);
+        return undefined;
+      }
+    }
 
     return {
       collect(observer) {
@@ -200,6 +232,7 @@ export default defineReceiver({
         observer.observe(metrics.overflows, figures.bufferOverflows, buffer.source);
         observer.observe(metrics.lost, figures.lost);
         observer.observe(metrics.rescans, figures.rescans);
+        if (canaries !== undefined) observer.observe(metrics.lagLost, probe.lost, { 'sonde.component.id': context.id });
       },
       start() {
         if (next.logs === undefined) {
@@ -212,11 +245,28 @@ export default defineReceiver({
           attributes: {},
           schemaUrl: context.resource.schemaUrl,
         };
-        watching = createWatching({ ...context, config, scope, logs: next.logs });
+        canaries = openCanaries();
+        const paths = canaries === undefined ? config.paths : [...config.paths, canaries.path];
+        try {
+          watching = createWatching({
+            ...context,
+            config: { ...config, paths },
+            scope,
+            logs: next.logs,
+            isCanary: probe.saw,
+            onWatching: () => canaries !== undefined && probe.start(),
+          });
+        } catch (error) {
+          canaries?.remove();
+          throw error;
+        }
         watching.start();
       },
       async stop() {
+        probe.stop();
         await watching?.stop(STOP_TIMEOUT_MS);
+        canaries?.remove();
+        canaries = undefined;
         watching = undefined;
       },
     };

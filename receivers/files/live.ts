@@ -1,6 +1,7 @@
 /** From raw events to changes, in the order in which the kernel told them. */
 import type { BigIntStats } from 'node:fs';
 import type { Changes } from './changes.ts';
+import { createModifications } from './modifications.ts';
 import {
   IN_ATTRIB,
   IN_CREATE,
@@ -18,7 +19,7 @@ import type { Outlet } from '../../src/outlet.ts';
 import { CHECK, type RawEvent } from './raw_queue.ts';
 import type { Cause, Report } from './report.ts';
 import type { Name } from './scan.ts';
-import { CONTENT, OTHER, REPLACED, type FileTable } from './table.ts';
+import { REPLACED, type FileTable } from './table.ts';
 import type { Folder, Tree } from './tree.ts';
 
 export interface Live {
@@ -76,36 +77,12 @@ interface Move extends Name {
   readonly dueEvents: number;
 }
 
-/** Modifications of one file that are told as one. */
-interface Pending {
-  folder: Folder;
-  name: string;
-  readonly due_ms: number;
-  /** When the first one was told. */
-  readonly time: bigint;
-  count: number;
-  mask: number;
-}
-
 export function createLive(context: LiveContext): Live {
-  const { tree, table, changes, report, outlet, requests } = context;
+  const { tree, table, changes, report, requests } = context;
   /** By cookie, and by which of several places that show the folder. */
   const moves = new Map<string, Move>();
-  /** By slot; in the order in which their windows end. */
-  const pending = new Map<number, Pending>();
+  const modifications = createModifications(context);
   let handled = 0;
-
-  changes.onForget = (slot) => {
-    const one = pending.get(slot);
-    if (one === undefined) return;
-    pending.delete(slot);
-    if ((one.mask & IN_MODIFY) !== 0) tellUnseen(one, slot);
-  };
-
-  function tellUnseen({ folder, name, time, count }: Pending, slot: number): void {
-    const cause: Cause = { time, source: 'watch' };
-    report.change('modify', tree.path(folder, name), undefined, table.facts(slot), cause, countOf(count));
-  }
 
   function created(folder: Folder, name: string, cause: Cause): void | Promise<void> {
     const stats = changes.look(folder, name);
@@ -152,10 +129,9 @@ export function createLive(context: LiveContext): Live {
     if (known === move.slot) return undefined;
     return after(known === undefined ? undefined : forgetTarget(folder, name, known), () => {
       const { folder: from, name: oldName, slot } = move;
-      const waiting = pending.get(slot);
       const told = known === undefined ? cause : { ...cause, reason: 'replaced' };
       enter(changes.rename(from, oldName, slot, folder, name, stats, told));
-      if (waiting !== undefined) Object.assign(waiting, { folder, name });
+      modifications.move(slot, folder, name);
       // Two that changed places: the second rename is of what the first one seems to have replaced.
       if (!changes.isGone(from, oldName)) requests.check({ folder: from, name: oldName });
       if (stats !== undefined && table.isFolder(slot) !== stats.isDirectory()) requests.check({ folder, name });
@@ -208,39 +184,7 @@ export function createLive(context: LiveContext): Live {
       if (changes.wants(folder, name, false)) requests.check({ folder, name });
       return;
     }
-    const one = pending.get(slot);
-    if (one === undefined) {
-      const due_ms = performance.now() + context.window_ms;
-      pending.set(slot, { folder, name, due_ms, time: cause.time, count: bit === IN_MODIFY ? 1 : 0, mask: bit });
-      return;
-    }
-    one.mask |= bit;
-    if (bit === IN_MODIFY) one.count++;
-  }
-
-  /** @returns false where it has to wait for what is still to be read */
-  function tellPending(slot: number, one: Pending, isAllRead: () => boolean): boolean {
-    const { folder, name, time, count, mask } = one;
-    if (folder.entries.get(name) !== slot) return true;
-    const stats = changes.look(folder, name);
-    const isContent = (mask & IN_MODIFY) !== 0;
-    if (stats === undefined) {
-      // A folder on the way has another name by now, or the file has, and nothing of what it became would be told again.
-      if (!isAllRead()) return false;
-      if (isContent) tellUnseen(one, slot);
-      return true;
-    }
-    const isUnseen = table.isUnseen(slot);
-    const mayHide = isUnseen || table.mayHideChange(slot);
-    let difference = isUnseen ? 0 : table.compare(slot, stats);
-    // What was told by the create event, or found by a scan, is not told again.
-    const isKnown = difference === 0 && !mayHide;
-    if (isContent && !isKnown) difference |= CONTENT;
-    if ((mask & IN_ATTRIB) !== 0 && !isKnown) difference |= OTHER;
-    if (!isContent && (mask & IN_ATTRIB) !== 0) difference &= ~CONTENT;
-    if (difference === 0) return true;
-    changes.differ(folder, name, slot, stats, difference, { time, source: 'watch' }, countOf(count));
-    return true;
+    modifications.add(folder, name, slot, bit, cause.time);
   }
 
   function handleSelf(folder: Folder, mask: number, cause: Cause): void {
@@ -310,17 +254,7 @@ export function createLive(context: LiveContext): Live {
         return after(before, () => handleName(folder, at, copy, cause));
       }, undefined);
     },
-    async tellModified(now_ms, isAllRead) {
-      for (const [slot, one] of pending) {
-        if (one.due_ms > now_ms) return;
-        if (outlet.isFull) await outlet.room();
-        // It may have been forgotten meanwhile.
-        if (!pending.delete(slot)) continue;
-        if (!tellPending(slot, one, isAllRead)) {
-          pending.set(slot, { ...one, due_ms: performance.now() + context.window_ms });
-        }
-      }
-    },
+    tellModified: modifications.tell,
     async settleMoves(now_ms, isAllRead) {
       for (const [key, move] of moves) {
         if (handled < move.dueEvents && (!isAllRead || move.due_ms > now_ms)) return;
@@ -330,8 +264,7 @@ export function createLive(context: LiveContext): Live {
     },
     get due_ms() {
       const [firstMove] = moves.values();
-      const [firstPending] = pending.values();
-      return Math.min(firstMove?.due_ms ?? Infinity, firstPending?.due_ms ?? Infinity);
+      return Math.min(firstMove?.due_ms ?? Infinity, modifications.due_ms);
     },
   };
 }
@@ -346,10 +279,6 @@ function nearest(folder: Folder, path: string): Name {
     at = next;
   }
   return { folder: at, name: names.at(-1)! };
-}
-
-function countOf(count: number): Record<string, number> {
-  return count > 0 ? { 'file.modification.count': count } : {};
 }
 
 /** At once where there is nothing to wait for. */

@@ -32,6 +32,8 @@ export interface ObserverOptions {
   readonly verify_ms: number;
   readonly filterLooksAtPaths: boolean;
   readonly figures: ObserverFigures;
+  /** Called once everything there is known: what happens from now on is told. */
+  readonly onWatching: () => void;
 }
 
 /** Counts since the start. */
@@ -228,6 +230,7 @@ export function createObserver(options: ObserverOptions): Observer {
       watches: tree.byWatch.size,
       seconds: Math.round(performance.now() - began_ms) / 1000,
     });
+    options.onWatching();
   }
 
   async function work(): Promise<void> {

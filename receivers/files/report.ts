@@ -45,6 +45,8 @@ export interface ReportOptions {
   readonly outlet: Outlet;
   readonly resource: Resource;
   readonly scope: Scope;
+  /** Whether the path is of a canary, which is not told. */
+  readonly isCanary: (path: string) => boolean;
   /** Those that are wanted. */
   readonly changes: ReadonlySet<Change>;
   readonly hasher: Hasher | undefined;
@@ -112,7 +114,7 @@ export function createReport(options: ReportOptions): Report {
 
   return {
     change(change, path, raw, facts, { time, source, reason }, more) {
-      if (!options.changes.has(change)) return;
+      if (options.isCanary(path) || !options.changes.has(change)) return;
       const attributes: Record<string, AnyValue> = { ...nameAttributes(path), 'file.event.source': source };
       if (reason !== undefined) attributes['file.event.reason'] = reason;
       if (facts !== undefined) describe(attributes, facts);

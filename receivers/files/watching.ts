@@ -46,6 +46,10 @@ export interface WatchingOptions {
   readonly resource: Resource;
   readonly scope: Scope;
   readonly logs: Consumer<LogBatch>;
+  /** Whether the path is of a canary, which is not told. */
+  readonly isCanary: (path: string) => boolean;
+  /** Called once everything there is known: what happens from now on is told. */
+  readonly onWatching: () => void;
   /** Where raw events come from; inotify where it can be had, unless a test says otherwise. */
   readonly openSource?: (take: (bytes: Uint8Array) => void) => WatchSource;
 }
@@ -66,7 +70,7 @@ const SHARE_OF_WATCHES = 0.9;
 
 /** @throws {Error} where the user has too many inotify instances */
 export function createWatching(options: WatchingOptions): Watching {
-  const { config, host, log, drop, resource, scope } = options;
+  const { config, host, log, drop, resource, scope, isCanary } = options;
   const raw = createRawQueue(config.buffer);
   const take = (bytes: Uint8Array): void => {
     raw.push(bytes);
@@ -79,13 +83,14 @@ export function createWatching(options: WatchingOptions): Watching {
 
   const table = new FileTable(config.max_files);
   const tree = new Tree(table);
-  const filter = createPathFilter(config.include, config.exclude);
+  const filter = createPathFilter(config.include, config.exclude, isCanary);
   const mounts = createMounts(host, config.skip_filesystems, log);
   const outlet = createOutlet({ next: options.logs, log, drop });
   const report = createReport({
     outlet,
     resource,
     scope,
+    isCanary,
     changes: new Set(config.events),
     hasher: config.hash.enabled ? createHasher(config.hash.max_size) : undefined,
     userName: createOwners(host),
@@ -146,6 +151,7 @@ export function createWatching(options: WatchingOptions): Watching {
     verify_ms: config.verify_interval,
     filterLooksAtPaths: filter.looksAtPaths,
     figures,
+    onWatching: options.onWatching,
   });
   let running: Promise<void> | undefined;
 

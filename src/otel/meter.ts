@@ -26,6 +26,7 @@ import {
 import { type Metric, type MetricBatch, NO_RECORDED_VALUE, type Resource, type Scope, Series } from '../model/batch.ts';
 import type { MetricDefinition, TimeLimit } from '../component.ts';
 import { CollectionUnderWay, Sequence, type OnOverflow } from './collection.ts';
+import { DeclaredHistogram } from './declared_histogram.ts';
 import { Instrument, type MetricView, type SeriesState } from './instrument.ts';
 import { createSdkMetrics, type SdkMetrics } from './sdk_metrics.ts';
 
@@ -77,7 +78,18 @@ export class ObservableMeter implements Meter {
     this.#options = options;
   }
 
-  /** Creates the instrument of a declared metric. */
+  /** Creates the instruments of declared metrics. Those of histograms are no observables: `ReceiverContext` tells them apart. */
+  declareAll(definitions: Readonly<Record<string, MetricDefinition>>): Record<string, Instrument> {
+    const declared = Object.entries(definitions).map(([key, definition]) => [
+      key,
+      definition.instrument === 'histogram'
+        ? new DeclaredHistogram(this, definition, this.#options.views?.get(definition.name))
+        : this.declare(definition),
+    ]);
+    return Object.fromEntries(declared) as Record<string, Instrument>;
+  }
+
+  /** Creates the observable instrument of a declared metric that is no histogram. */
   declare(definition: MetricDefinition): Instrument {
     const { instrument, optIn = false, entity } = definition;
     return this.#create(

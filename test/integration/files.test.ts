@@ -55,7 +55,7 @@ function createSite(folders: number): Site {
 async function startAgent({ tree, events }: Site, options = ''): Promise<Server> {
   const sonde = await startSonde(`
 agent: { collection_interval: 500ms }
-receivers: { files: { paths: ['${tree}'], coalesce: 200ms ${options} } }
+receivers: { files: { paths: ['${tree}'], coalesce: 200ms, lag_probe: { enabled: false } ${options} } }
 exporters:
   prometheus: { endpoint: 127.0.0.1:PORT }
   file: { path: '${events}', queue: { on_full: block } }

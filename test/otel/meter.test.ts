@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import fc from 'fast-check';
 import type { MetricDefinition } from '../../src/component.ts';
 import { NO_RECORDED_VALUE, type MetricBatch } from '../../src/model/batch.ts';
+import type { DeclaredHistogram } from '../../src/otel/declared_histogram.ts';
 import type { MetricView } from '../../src/otel/instrument.ts';
 import { ObservableMeter } from '../../src/otel/meter.ts';
 import { createTimeLimit } from '../../src/time_limit.ts';
@@ -281,4 +282,29 @@ test('ObservableMeter agrees with a plain map of what was observed, whatever com
       }
     }),
   );
+});
+
+test('ObservableMeter declares histograms, which views switch off and keep attributes of, as of other metrics', async () => {
+  const lag: MetricDefinition = { ...gauge, name: 'lag', instrument: 'histogram', unit: 's', boundaries: [1, 2] };
+  const record = async (view: Record<string, MetricView>) => {
+    const meter = meterWith(view);
+    const declared = meter.declareAll({ lag, counter });
+    expect(declared['counter']!.metric.name).toBe('c');
+    const histogram = declared['lag'] as unknown as DeclaredHistogram;
+    for (const [value, a] of [
+      [0.5, 'x'],
+      [3, 'y'],
+    ] as const)
+      histogram.record(value, { a, b: 'z' });
+    return (await collect(meter, 10n)).slice(1);
+  };
+  const [plain] = await record({});
+  expect(plain.series.map(({ metric, attributes }) => [metric.name, metric.unit, attributes])).toEqual([
+    ['lag', 's', { a: 'x', b: 'z' }],
+    ['lag', 's', { a: 'y', b: 'z' }],
+  ]);
+  expect(plain.points).toMatchObject([{ explicitBounds: [1, 2], bucketCounts: [1n, 0n, 0n] }, { count: 1n }]);
+  const [kept] = await record({ lag: { attributes: ['b'] } });
+  expect(kept.points).toMatchObject([{ count: 2n, bucketCounts: [1n, 0n, 1n] }]);
+  expect(await record({ lag: { enabled: false } })).toEqual([]);
 });

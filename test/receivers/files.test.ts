@@ -50,7 +50,10 @@ async function watch(
   options: RunOptions = {},
 ): Promise<Watched> {
   const before = existsSync(folder) ? treeOf(folder) : new Map<string, Known>();
-  const run = await runReceiver(files, { ...options, config: { paths: [folder], coalesce: '50ms', ...config } });
+  const run = await runReceiver(files, {
+    ...options,
+    config: { paths: [folder], coalesce: '50ms', lag_probe: { enabled: false }, ...config },
+  });
   onTestFinished(() => run.stop());
   await until(() => run.said.includes('info Watches folders'));
   const records = (): LogRecord[] => run.handedOver.flatMap((batch) => (batch.signal === 'logs' ? batch.records : []));
@@ -523,5 +526,44 @@ describe('files loses nothing silently:', () => {
     });
     expect(run.said).toEqual(['warn Watches nothing: no pipeline of logs takes its events']);
     await run.stop();
+  });
+});
+
+describe('files measures its own lag:', () => {
+  const lagOf = async (run: ReceiverRun) => {
+    const batches = await run.collect();
+    const rows = batches.flatMap(({ series, points }) => series.map(({ metric }, row) => [metric.name, points?.[row]]));
+    return Object.fromEntries(rows)['sonde.source.lag'] as { count: bigint; sum: number } | undefined;
+  };
+  const probing = { lag_probe: { interval: '50ms', timeout: '5s' } };
+
+  test('canaries in a folder of their own arrive, and nobody is told of them', async () => {
+    const folder = createFolder();
+    const { run, records } = await watch(folder, probing);
+    writeFileSync(join(folder, 'a'), '');
+    await wait(600);
+    const lag = await lagOf(run);
+    expect(lag!.count).toBeGreaterThan(2n);
+    expect(lag!.sum / Number(lag!.count)).toBeLessThan(1);
+    expect(new Set(records().map(({ attributes }) => attributes['file.path']))).toEqual(new Set([join(folder, 'a')]));
+    await run.stop();
+    expect(run.said.filter((line) => !line.startsWith('info'))).toEqual([]);
+  });
+
+  test('canaries behind events that no pipeline takes arrive late', async () => {
+    const folder = createFolder();
+    let isClosed = true;
+    const consume = async (): Promise<void> => {
+      while (isClosed) await wait(20);
+    };
+    const next = { metrics: undefined, logs: { consume }, traces: undefined };
+    const run = await runReceiver(files, { next, config: { paths: [folder], ...probing } });
+    onTestFinished(() => run.stop());
+    await until(() => run.said.includes('info Watches folders'));
+    for (let i = 0; i < 5000; i++) writeFileSync(join(folder, `f${i}`), '');
+    await wait(1500);
+    isClosed = false;
+    await wait(500);
+    expect((await lagOf(run))!.sum).toBeGreaterThan(1);
   });
 });

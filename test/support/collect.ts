@@ -9,7 +9,7 @@ import type {
   AnyReceiverDefinition,
 } from '../../src/component.ts';
 import { type Batch, type MetricBatch, NO_RECORDED_VALUE, type Resource, type Series } from '../../src/model/batch.ts';
-import type { Instrument, MetricView } from '../../src/otel/instrument.ts';
+import type { MetricView } from '../../src/otel/instrument.ts';
 import { createTimeLimit } from '../../src/time_limit.ts';
 import { ObservableMeter } from '../../src/otel/meter.ts';
 import { createHost, type Host } from '../../src/procfs/host.ts';
@@ -68,8 +68,7 @@ export async function runReceiver(definition: AnyReceiverDefinition, options: Ru
     views: viewsOf(definition, config.metrics as Record<string, MetricView>, everything),
     cardinalityLimit: config.cardinality_limit as number,
   });
-  const metrics: Record<string, Instrument> = {};
-  for (const [key, metric] of Object.entries(definition.metrics)) metrics[key] = meter.declare(metric);
+  const metrics = meter.declareAll(definition.metrics);
 
   const records: LogRecord[] = [];
   const said: string[] = [];

@@ -108,6 +108,8 @@ async function start(
     scope: { name: '', version: '', attributes: {}, schemaUrl: '' },
     logs: { consume: (batch) => void records.push(...batch.records) },
     openSource,
+    isCanary: () => false,
+    onWatching: () => {},
   });
   onTestFinished(() => watching.stop(2000));
   watching.start();
@@ -289,7 +291,7 @@ describe('createWatching', () => {
   test('reports that the user has no watch left, and goes on without', async () => {
     const folder = createFolder();
     mkdirSync(join(folder, 'sub'));
-    const refuse: Refuse = (path) => (path.endsWith('sub') ? 'ENOSPC' : undefined);
+    const refuse: NonNullable<Fakes['refuse']> = (path) => (path.endsWith('sub') ? 'ENOSPC' : undefined);
     const { records, inShort } = await watch(folder, { rescan_interval: '50ms' }, { refuse });
     await until(() => records.length > 0);
     expect(records[0]).toMatchObject({
@@ -307,7 +309,7 @@ describe('createWatching', () => {
     mkdirSync(join(folder, 'closed'));
     writeFileSync(join(folder, 'closed/file'), '');
     let code: string | undefined = 'EACCES';
-    const refuse: Refuse = (path) => (path.endsWith('closed') ? code : undefined);
+    const refuse: NonNullable<Fakes['refuse']> = (path) => (path.endsWith('closed') ? code : undefined);
     const { watching, records, inShort } = await watch(folder, { rescan_interval: '50ms' }, { refuse });
     await until(() => records.length > 0);
     expect(records[0]).toMatchObject({
