@@ -1,5 +1,6 @@
 /** Makes the attributes of processes, and the keys of groups. */
 import type { Attributes, AnyValue } from '../../src/model/attributes.ts';
+import { creationTime } from '../../src/procfs/process/creation.ts';
 import { type Arguments, commandLineOf, commandOf } from '../../src/procfs/process/command.ts';
 import type { Identity } from '../../src/procfs/process/identity.ts';
 import type { Process } from '../../src/procfs/process/process.ts';
@@ -16,18 +17,6 @@ export const GROUP_ATTRIBUTES: Readonly<Record<Grouping, Description>> = {
   unit: 'systemd.unit',
   container: 'container.id',
 };
-
-const NS_PER_TICK = 10_000_000n;
-
-/** Unix nanoseconds of the start of a process: from the boot, which is one stable value, so every observer agrees. */
-export function startTimeOf(process: Process, bootTime: bigint): bigint {
-  return bootTime + BigInt(process.startTicks) * NS_PER_TICK;
-}
-
-/** RFC 3339 with milliseconds. */
-export function creationTime(startTime: bigint): string {
-  return new Date(Number(startTime / 1_000_000n)).toISOString();
-}
 
 export interface DescribeOptions {
   readonly attributes: readonly Description[];

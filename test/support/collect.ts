@@ -15,6 +15,8 @@ import { ObservableMeter } from '../../src/otel/meter.ts';
 import { createHost, type Host } from '../../src/procfs/host.ts';
 
 export interface RunOptions {
+  /** What is measured; a host called test if left out. */
+  readonly resource?: Resource;
   /** Folder that stands for the machine's `/`. */
   readonly rootPath?: string;
   /** What a user would write below the receiver's id. */
@@ -99,7 +101,7 @@ export async function runReceiver(definition: AnyReceiverDefinition, options: Ru
     isEnabled: (metric) => metrics[metric].isEnabled,
     logger: { emit: (record) => void records.push(record), enabled: () => true },
     next: options.next ?? { metrics: take, logs: take, traces: take },
-    resource: RESOURCE,
+    resource: options.resource ?? RESOURCE,
     serve: options.serve ?? (() => Promise.reject(new Error('Cannot listen: this run has no listener'))),
     agent: options.agent ?? NO_FIGURES,
   });
