@@ -14,4 +14,5 @@ export const exporters: Loaders<AnyExporterDefinition> = {
   prometheus: () => import('./prometheus.ts'),
   prometheusremotewrite: () => import('./prometheusremotewrite.ts'),
   sdk: () => import('./sdk.ts'),
+  stream: () => import('./stream.ts'),
 };

@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import type { ServeOptions } from '../component.ts';
 import { isLoopback } from '../config/options.ts';
 import { readTlsFiles, watchTlsFiles } from './tls_files.ts';
+import { createUpgrades, type Upgrades } from './upgrades.ts';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
@@ -24,6 +25,8 @@ export interface HttpListenerOptions {
   readonly page: Page;
   /** Answers `/-/reload` beside the page. */
   readonly reload?: Handler | undefined;
+  /** Answers `/-/tap` there; its answers have no end, and are ended when the listener closes. */
+  readonly tap?: Handler | undefined;
   readonly log: {
     warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
     error(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -39,6 +42,7 @@ export interface HttpListener {
   readonly options: ServeOptions;
   readonly url: string;
   readonly routes: Map<string, Handler>;
+  readonly upgrades: Upgrades;
   hasPage: boolean;
   /** Components that use it. */
   users: number;
@@ -47,6 +51,7 @@ export interface HttpListener {
 }
 
 const RELOAD_PATH = '/-/reload';
+const TAP_PATH = '/-/tap';
 const MAX_CONNECTIONS = 256;
 const MAX_HEADERS = 100;
 const MAX_HEADER_BYTES = 16_384;
@@ -60,14 +65,15 @@ const KEEP_ALIVE_MS = 90_000;
 /** @throws if it cannot listen there, with what to change */
 export async function openListener(options: ServeOptions, environment: HttpListenerOptions): Promise<HttpListener> {
   const { endpoint, tls } = options;
-  const { page, reload, log, closeTimeout_ms = 5000, tlsReload_ms = 10_000 } = environment;
+  const { page, reload, tap, log, closeTimeout_ms = 5000, tlsReload_ms = 10_000 } = environment;
   const { host, port } = parseEndpoint(endpoint);
   const isLocal = isLoopback(endpoint);
   if (!isLocal && tls === undefined && options.insecure !== true) {
     const found = 'other machines could read what it answers, and without TLS';
     throw new Error(`Cannot listen on ${endpoint}: ${found} (set tls, or write insecure: true to accept that)`);
   }
-  const limits = { maxHeaderSize: MAX_HEADER_BYTES };
+  const upgrades = createUpgrades(log);
+  const limits = { maxHeaderSize: MAX_HEADER_BYTES, shouldUpgradeCallback: upgrades.accepts };
   const server: Server =
     tls === undefined
       ? process.getBuiltinModule('node:http').createServer(limits)
@@ -97,30 +103,40 @@ export async function openListener(options: ServeOptions, environment: HttpListe
     options,
     url: `${tls === undefined ? 'http' : 'https'}://${host}:${bound}`,
     routes,
+    upgrades,
     hasPage: false,
     users: 0,
     close() {
       stopWatching?.();
-      return closeServer(server, closeTimeout_ms, isReloadAlone);
+      for (const response of tapped) response.end();
+      return closeServer(server, closeTimeout_ms, isReloadAlone, upgrades.destroyAll);
     },
   };
 
+  const tapped = new Set<ServerResponse>();
   let underWay = 0;
   let reloading = 0;
   /** A reload may be what closes this listener: it is answered after that. */
   const isReloadAlone = (): boolean => reloading > 0 && underWay === reloading;
 
+  /** Why a request is for another host, if so: a web page that a user opens could read this by a name that it rebinds to 127.0.0.1. */
+  const misdirection = (request: IncomingMessage): string | undefined =>
+    hosts === undefined || hosts.has(hostOf(request) ?? '127.0.0.1')
+      ? undefined
+      : `Cannot answer for this host name: only ${[...hosts].join(', ')}`;
+
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // Rebinding a name to 127.0.0.1 would let any web page that a user opens read this: its Host header gives it away.
-    if (hosts !== undefined && !hosts.has(hostOf(request) ?? '127.0.0.1')) {
-      plain(response, 421, `Cannot answer for this host name: only ${[...hosts].join(', ')}`);
-      return;
-    }
+    const misdirected = misdirection(request);
+    if (misdirected !== undefined) return plain(response, 421, misdirected);
     const path = (request.url ?? '/').split('?', 1)[0]!;
     const handler = routes.get(path);
     if (handler !== undefined) await handler(request, response);
     else if (path === RELOAD_PATH && listener.hasPage && reload !== undefined) await reload(request, response);
-    else if (path === '/' && listener.hasPage) await page(request, response, [...routes.keys()]);
+    else if (path === TAP_PATH && listener.hasPage && tap !== undefined) {
+      tapped.add(response);
+      response.once('close', () => tapped.delete(response));
+      await tap(request, response);
+    } else if (path === '/' && listener.hasPage) await page(request, response, [...routes.keys()]);
     else
       plain(
         response,
@@ -142,6 +158,15 @@ export async function openListener(options: ServeOptions, environment: HttpListe
       if (response.headersSent) response.destroy();
       else plain(response, 500, 'Cannot answer: an error inside, which the log tells');
     });
+  });
+  server.on('upgrade', (request, socket, head) => {
+    const misdirected = misdirection(request);
+    upgrades.answer(
+      request,
+      socket,
+      head,
+      misdirected === undefined ? undefined : ['421 Misdirected Request', misdirected],
+    );
   });
   return listener;
 }
@@ -192,7 +217,12 @@ function listenProblem({ code, message }: NodeJS.ErrnoException): string {
 }
 
 /** Resolves when the port is free and no request is under way, but for reloads: `isReloadAlone` says so. */
-async function closeServer(server: Server, timeout_ms: number, isReloadAlone: () => boolean): Promise<void> {
+async function closeServer(
+  server: Server,
+  timeout_ms: number,
+  isReloadAlone: () => boolean,
+  destroyUpgraded: () => void,
+): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   // Connections whose request ends from now on fall idle later.
   const sweep = setInterval(() => {
@@ -200,6 +230,7 @@ async function closeServer(server: Server, timeout_ms: number, isReloadAlone: ()
     if (isReloadAlone()) resolve();
   }, 20);
   const deadline = setTimeout(() => {
+    destroyUpgraded();
     if (!isReloadAlone()) server.closeAllConnections();
   }, timeout_ms);
   server.close(() => {

@@ -1,5 +1,6 @@
 /** The HTTP(S) listeners that components serve on: those that ask for the same endpoint share one. */
 import type { Serve, ServeOptions } from '../component.ts';
+import { guardOrigin } from './origin.ts';
 import { openListener, type HttpListener, type HttpListenerOptions } from './http_listener.ts';
 
 /** Makes the `serve` that components are given. */
@@ -9,7 +10,10 @@ export function createServe(options: HttpListenerOptions): Serve {
   const closing = new Map<string, Promise<void>>();
 
   async function leave(endpoint: string, listener: HttpListener, paths: readonly string[]): Promise<void> {
-    for (const path of paths) listener.routes.delete(path);
+    for (const path of paths) {
+      listener.routes.delete(path);
+      listener.upgrades.delete(path);
+    }
     listener.users--;
     if (listener.users > 0) return;
     open.delete(endpoint);
@@ -40,28 +44,36 @@ export function createServe(options: HttpListenerOptions): Serve {
 
   return async (asked) => {
     const listener = await join(asked);
-    const paths = Object.keys(asked.routes);
+    const paths = pathsOf(asked);
     let left: Promise<void> | undefined;
     return { url: listener.url, close: () => (left ??= leave(asked.endpoint, listener, paths)) };
   };
 }
 
 function addRoutes(listener: HttpListener, asked: ServeOptions): void {
-  const paths = Object.keys(asked.routes);
+  const { routes, upgrades = {}, origins } = asked;
+  const paths = pathsOf(asked);
   const clash = conflict(listener, asked, paths);
   if (clash !== undefined) throw new Error(`Cannot serve ${paths.join(', ')} on ${asked.endpoint}: ${clash}`);
-  for (const path of paths) listener.routes.set(path, asked.routes[path]!);
+  for (const [path, handler] of Object.entries(routes)) {
+    listener.routes.set(path, origins === undefined ? handler : guardOrigin(handler, origins));
+  }
+  for (const [path, upgrade] of Object.entries(upgrades)) listener.upgrades.add(path, upgrade, origins ?? []);
   listener.hasPage ||= asked.hasPage === true;
   listener.users++;
 }
 
+function pathsOf({ routes, upgrades = {} }: ServeOptions): string[] {
+  return [...new Set([...Object.keys(routes), ...Object.keys(upgrades)])];
+}
+
 /** Why a component cannot join a listener that others use, if so. */
 function conflict(
-  { options, routes }: HttpListener,
+  { options, routes, upgrades }: HttpListener,
   asked: ServeOptions,
   paths: readonly string[],
 ): string | undefined {
-  const taken = paths.find((path) => routes.has(path));
+  const taken = paths.find((path) => routes.has(path) || upgrades.has(path));
   if (taken !== undefined)
     return `another component already answers ${taken} there (give one of them another endpoint)`;
   const { tls } = options;

@@ -4,6 +4,7 @@ import { isLoopbackAddress } from '../config/options.ts';
 import { formatProblems } from '../config/frames.ts';
 import { ConfigError, messageOf } from '../errors.ts';
 import type { Handler } from './http_listener.ts';
+import { isAllowedOrigin } from './origin.ts';
 
 /**
  * Answers 200 with what was started, stopped and kept; 400 with the problems of the configuration; 409 if it is right
@@ -26,9 +27,7 @@ type Answer = readonly [status: number, body: string | object];
 function refusal(request: IncomingMessage): Answer | undefined {
   if (request.method !== 'POST') return [405, 'Cannot reload: only POST does'];
   if (!isLoopbackAddress(request.socket.remoteAddress)) return [403, 'Cannot reload: only this machine may ask for it'];
-  const { origin, host } = request.headers;
-  const isOwn = origin === undefined || origin === `http://${host}` || origin === `https://${host}`;
-  return isOwn ? undefined : [403, 'Cannot reload: a page of another site asks for it'];
+  return isAllowedOrigin(request) ? undefined : [403, 'Cannot reload: a page of another site asks for it'];
 }
 
 async function outcome(reload: () => Promise<object>): Promise<Answer> {
