@@ -6,7 +6,7 @@ import { definePushExporter } from '../src/component.ts';
 import { httpClient, httpClientOptions } from '../src/config/http_client.ts';
 import { option, optional, size } from '../src/config/options.ts';
 import { ConfigError } from '../src/errors.ts';
-import { labelsSchema, limitsSchema } from './loki/options.ts';
+import { GOMON, labelsSchema, limitsSchema } from './loki/options.ts';
 import { createOtlp } from './loki/otlp.ts';
 import { createPushProtocol } from './loki/push.ts';
 
@@ -16,7 +16,10 @@ const COMPRESSIONS = { otlp: ['gzip', 'none'], json: ['gzip', 'none'], push: ['s
 const PATHS = { push: '/loki/api/v1/push', otlp: '/otlp/v1/logs' } as const;
 
 /** Options that say how the agent makes labels and lines. */
-const PUSH_OPTIONS = ['labels', 'limits', 'line', 'long_lines'] as const;
+const PUSH_OPTIONS = ['preset', 'labels', 'limits', 'line', 'long_lines'] as const;
+
+/** What a preset decides. */
+const PRESET_OPTIONS = ['labels', 'line'] as const;
 
 export default definePushExporter({
   type: 'loki',
@@ -44,9 +47,13 @@ export default definePushExporter({
     ),
     ...httpClientOptions,
     labels: optional(labelsSchema, 'What tells streams apart; everything else becomes structured metadata. Only push.'),
+    preset: optional(
+      v.picklist([GOMON]),
+      'gomon: exactly the labels host, platform, source and event, and attributes in the line, as Gomon sends them; in place of labels and line. Only push.',
+    ),
     line: optional(
-      v.picklist(['body', 'json']),
-      'What a line is: body if left out; json is the whole record, for a Loki without structured metadata. Only push.',
+      v.picklist(['body', 'json', 'logfmt']),
+      'What a line is: body if left out; json is the whole record and logfmt the body with the attributes behind it, for a Loki without structured metadata. Only push.',
     ),
     long_lines: optional(
       v.picklist(['truncate', 'drop']),
@@ -92,15 +99,19 @@ export default definePushExporter({
       }
       return { ...createOtlp(shared), stop: () => sender.close() };
     }
+    const overruled = config.preset && PRESET_OPTIONS.find((name) => config[name] !== undefined);
+    if (overruled !== undefined) {
+      fail(overruled, `Cannot use ${overruled} with a preset, which decides it`, 'Leave out one of the two');
+    }
     const labels = config.labels ?? v.parse(labelsSchema, {});
     const limits = config.limits ?? v.parse(limitsSchema, {});
     const fixed = Object.keys(labels.fixed).length;
     if (fixed > limits.labels) {
       fail('labels.fixed', `Cannot give ${fixed} labels to every line: limits.labels is ${limits.labels}`);
     }
-    const { line = 'body', long_lines = 'truncate' } = config;
+    const { preset, line = preset === undefined ? 'body' : 'logfmt', long_lines = 'truncate' } = config;
     return {
-      ...createPushProtocol({ ...shared, labels, limits, line, long_lines, log }),
+      ...createPushProtocol({ ...shared, labels: preset ?? labels, limits, line, long_lines, log }),
       stop: () => sender.close(),
     };
   },

@@ -35,7 +35,7 @@ export function createStreams(
   options: EntryOptions,
 ): (records: readonly LogRecord[], now: bigint) => readonly Stream[] {
   const originOf = createOrigins(options.labels, options.limits);
-  const isJson = options.line === 'json';
+  const isWhole = options.line !== 'body';
 
   function entryOf(record: LogRecord, origin: Origin, place: Placed, level: string, now: bigint): Entry | undefined {
     const { text: line, cut_bytes } = lineOf(record, level, options);
@@ -45,7 +45,7 @@ export function createStreams(
     }
     if (cut_bytes > 0) options.onTruncated();
     const time = timeOf(record, now);
-    if (isJson) return { time, line: line!, pairs: [], origin: undefined };
+    if (isWhole) return { time, line: line!, pairs: [], origin: undefined };
     return { time, line: line!, ...metadataOf(record, origin, place, level, cut_bytes, options.limits) };
   }
 

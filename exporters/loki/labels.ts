@@ -1,7 +1,7 @@
 /** Which attributes become labels of a stream, and which structured metadata of its lines. */
 import type { LogRecord, Resource, Scope } from '../../src/model/batch.ts';
 import { addPairs, attributePairs, freeName, type Pair } from './names.ts';
-import type { LabelOptions, Limits } from './options.ts';
+import { GOMON, type LabelOptions, type Limits } from './options.ts';
 
 /** What all records of one resource and scope share. */
 export interface Origin {
@@ -40,6 +40,7 @@ export function createOrigins(options: LabelOptions, limits: Limits): (resource:
 }
 
 function createOrigin(resource: Resource, scope: Scope, options: LabelOptions, limits: Limits): Origin {
+  if (options === GOMON) return gomonOrigin(resource, limits);
   const labels = new Map<string, string>(Object.entries(options.fixed));
   const shared = new Map<string, string>();
   const isLabel = new Set(options.resource);
@@ -71,6 +72,30 @@ function createOrigin(resource: Resource, scope: Scope, options: LabelOptions, l
     sharedValues: shared,
     shared_bytes: [...shared].reduce((sum, pair) => sum + pairBytes(pair), 0),
   };
+}
+
+/** `host` and `platform`, as `linux_amd64`. */
+function gomonOrigin({ attributes }: Resource, limits: Limits): Origin {
+  const labels = new Map<string, string>();
+  const text = (key: string): string => (typeof attributes[key] === 'string' ? attributes[key] : '');
+  addLabel(labels, ['host', text('host.name')], limits);
+  addLabel(labels, ['platform', [text('os.type'), text('host.arch')].filter((part) => part !== '').join('_')], limits);
+  return { labels: [...labels], shared: [], sharedValues: new Map(), shared_bytes: 0 };
+}
+
+/** `source` and `event`: the two parts of an event's name, as `file` and `create`; of other records `logs` and the level. */
+function placeGomon({ eventName }: LogRecord, origin: Origin, level: string, limits: Limits): Placed {
+  const dot = eventName.indexOf('.');
+  const [source, event] =
+    eventName === ''
+      ? ['logs', level || 'unknown']
+      : dot === -1
+        ? [eventName, eventName]
+        : [eventName.slice(0, dot), eventName.slice(dot + 1)];
+  const labels = new Map(origin.labels);
+  addLabel(labels, ['source', source], limits);
+  addLabel(labels, ['event', event], limits);
+  return createPlaced([...labels], undefined);
 }
 
 /** As Loki counts structured metadata against its limit. */
@@ -117,6 +142,7 @@ export function placeRecord(
   options: LabelOptions,
   limits: Limits,
 ): Placed {
+  if (options === GOMON) return placeGomon(record, origin, level, limits);
   const hasLevel = options.level && level !== '';
   if (!hasLevel && options.record.length === 0) return placeOrigin(origin);
   const labels = new Map(origin.labels);

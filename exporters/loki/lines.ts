@@ -15,7 +15,25 @@ export interface Line {
 /** An event without a body is read by its name. */
 export function lineOf(record: LogRecord, level: string, { line, limits }: PushOptions): Line {
   const body = record.body === undefined || record.body === null ? record.eventName : asText(record.body);
-  return line === 'body' ? cutText(body, limits.line_bytes) : jsonLine(record, level, body, limits.line_bytes);
+  switch (line) {
+    case 'body':
+      return cutText(body, limits.line_bytes);
+    case 'logfmt':
+      return cutText(body + logfmtOf(record.attributes), limits.line_bytes);
+    case 'json':
+      return jsonLine(record, level, body, limits.line_bytes);
+  }
+}
+
+/** ` key=value` for each attribute. */
+function logfmtOf(attributes: Attributes): string {
+  let text = '';
+  for (const key of Object.keys(attributes)) {
+    const value = asText(attributes[key]!);
+    // Without spaces and quotes it reads as one word.
+    text += ` ${key.replace(/[\s="]/g, '_')}=${/^[^\s="\p{Cc}]+$/u.test(value) ? value : textJson(value)}`;
+  }
+  return text;
 }
 
 function cutText(text: string, max_bytes: number): Line {

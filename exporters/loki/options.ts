@@ -58,13 +58,16 @@ export const limitsSchema = v.strictObject({
   metadata_entries: option(count(0), 'max_structured_metadata_entries_count: likewise.', 128),
 });
 
-export type LabelOptions = v.InferOutput<typeof labelsSchema>;
+export type LabelOptions = v.InferOutput<typeof labelsSchema> | typeof GOMON;
+
+/** The labels and lines of Gomon (docs/exporters/loki.md), for dashboards that were made for it. */
+export const GOMON = 'gomon';
 export type Limits = v.InferOutput<typeof limitsSchema>;
 
 /** What becomes of a record. */
 export interface PushOptions {
   readonly labels: LabelOptions;
   readonly limits: Limits;
-  readonly line: 'body' | 'json';
+  readonly line: 'body' | 'json' | 'logfmt';
   readonly long_lines: 'truncate' | 'drop';
 }

@@ -542,3 +542,35 @@ test.each([
   expect(error).toBeInstanceOf(ConfigError);
   expect((error as ConfigError).problems[0]).toMatchObject({ message, path: `exporters.loki.${option}` });
 });
+
+describe('loki with the preset gomon', () => {
+  const resource = { ...RESOURCE, attributes: { ...RESOURCE.attributes, 'host.arch': 'amd64' } };
+
+  test('has exactly four labels, and attributes in the line', async () => {
+    const { streams } = await push(
+      { preset: 'gomon', encoding: 'json' },
+      record('[812] -> sleep[901]', {
+        resource,
+        eventName: 'process.exec',
+        attributes: { name: 'sleep', pid: 901, command: 'sleep "1" 0', list: [1, 2] },
+      }),
+      record('out of memory', { resource, severityNumber: 17 }),
+      record(undefined, { eventName: 'alone' }),
+    );
+    expect(streams).toMatchObject([
+      {
+        labels: { host: 'web-1', platform: 'linux_amd64', source: 'process', event: 'exec' },
+        entries: [
+          { line: '[812] -> sleep[901] name=sleep pid=901 command="sleep \\"1\\" 0" list=[1,2]', metadata: {} },
+        ],
+      },
+      { labels: { host: 'web-1', platform: 'linux_amd64', source: 'logs', event: 'error' } },
+      { labels: { host: 'web-1', platform: 'linux', source: 'alone', event: 'alone' } },
+    ]);
+    for (const { labels } of streams) expect(Object.keys(labels)).toHaveLength(4);
+  });
+
+  test.each([{ labels: { level: true } }, { line: 'json' }, { protocol: 'otlp' }])('refuses %o beside it', (config) => {
+    expect(() => run({ preset: 'gomon', ...config })).toThrow(ConfigError);
+  });
+});
