@@ -4,13 +4,17 @@ import { loadFfi } from './library.ts';
 export interface Readable {
   /** Reads into `buffer`. @returns the bytes; 0 at the end, or a negative number where there is nothing now */
   read(buffer: Uint8Array): number;
+  /** Waits no more until it is resumed. */
+  pause(): void;
+  resume(): void;
   /** Waits no more, and closes the descriptor. */
   close(): void;
 }
 
-/** `UV_POLL` of uv_handle_type, `UV_READABLE` of uv_poll_event: uv.h. */
+/** `UV_POLL` of uv_handle_type; `UV_READABLE` of uv_poll_event, with `UV_PRIORITIZED`: uv.h. */
 const UV_POLL = 8;
-const UV_READABLE = 1;
+/** Without the second, libuv stops waiting where the kernel tells of an error that a read then reports, as /dev/kmsg. */
+const UV_READABLE = 1 | 8;
 
 const FUNCTIONS = {
   read: { return: 'int64', arguments: ['int32', 'buffer', 'uint64'] },
@@ -46,6 +50,12 @@ export function openReadable(fd: number, onReadable: () => void): Readable {
   let isClosed = false;
   return {
     read: (buffer) => (isClosed ? -1 : Number(c.read(fd, buffer, BigInt(buffer.byteLength)))),
+    pause() {
+      if (!isClosed) c.uv_poll_stop(handle);
+    },
+    resume() {
+      if (!isClosed) c.uv_poll_start(handle, UV_READABLE, callback);
+    },
     close() {
       if (isClosed) return;
       isClosed = true;

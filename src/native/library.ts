@@ -9,6 +9,8 @@ export interface Native<F extends FunctionDefinitions> {
   readonly functions: Functions<F>;
   /** What the last call ended with: an error with the system's `code`. To be asked before any other call. */
   failure(doing: string): NodeJS.ErrnoException;
+  /** The number of that error, where making one would cost too much. */
+  errno(): number;
 }
 
 /** Codes of errno(3), the same on every architecture that Node.js runs on. */
@@ -34,6 +36,7 @@ const ERRNO: Readonly<Record<number, string>> = {
   95: 'EOPNOTSUPP',
   97: 'EAFNOSUPPORT',
   105: 'ENOBUFS',
+  111: 'ECONNREFUSED',
 };
 
 /** @returns undefined where this Node.js has no `node:ffi`, or may not use it, or bytes are in the other order */
@@ -46,6 +49,7 @@ export function openNative<const F extends FunctionDefinitions>(definitions: F):
   const errnoAddress = __errno_location();
   return {
     functions: functions as Functions<F>,
+    errno: () => ffi.getInt32(errnoAddress),
     failure(doing) {
       const number = ffi.getInt32(errnoAddress);
       const code = ERRNO[number] ?? `errno ${number}`;

@@ -42,6 +42,27 @@ export class StatLine {
   get startTicks(): number {
     return this.#fields[STARTTIME];
   }
+  get parent(): number {
+    return this.#fields[PARENT];
+  }
+  /** One letter: `Z` has ended and was not waited for. */
+  get state(): string {
+    return this.#state;
+  }
+  get threads(): number {
+    return this.#fields[NUM_THREADS];
+  }
+  /** CPU time in hundredths of a second. */
+  get userTicks(): number {
+    return this.#fields[UTIME];
+  }
+  get systemTicks(): number {
+    return this.#fields[STIME];
+  }
+  /** Of the bytes of its name. */
+  get nameHash(): number {
+    return this.#nameHash;
+  }
 
   /** @throws {SyntaxError} a field is missing */
   parse(file: Uint8Array): void {
@@ -115,6 +136,20 @@ export class StatLine {
     levels[THREADS] = fields[NUM_THREADS];
     return hasChanged;
   }
+}
+
+/** The name in a line of stat: at most 15 bytes, whatever they are. */
+export function statName(file: Uint8Array): string {
+  const start = file.indexOf(OPENING) + 1;
+  return new Cursor(file).text(start, Math.max(start, file.lastIndexOf(CLOSING)));
+}
+
+/** Of a process that has ended, how, as wait(2) gives it: the last field, 0 where the reader may not know. */
+export function statExitStatus(file: Uint8Array): number {
+  let end = file.length;
+  while (end > 0 && file[end - 1] <= SPACE) end--;
+  const start = file.lastIndexOf(SPACE, end) + 1;
+  return Number(new Cursor(file).text(start, end));
 }
 
 /** The later reading, unless it fell. */

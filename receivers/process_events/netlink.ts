@@ -1,0 +1,255 @@
+/**
+ * The kernel's process events connector (docs/decisions/process-events.md): forks, execs, changes of owner and exits
+ * with their status, as they happen, over a netlink socket that is called directly.
+ */
+import type { ComponentLog } from '../../src/component.ts';
+import { openReadable } from '../../src/native/descriptor.ts';
+import { openNative } from '../../src/native/library.ts';
+import { decodeAcknowledgement, decodeMessage, encodeFilter, encodeSubscription, PROC_GROUP } from './connector.ts';
+import { createKernelEvent, type KernelSource, type Sink } from './source.ts';
+
+const AF_NETLINK = 16;
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const NETLINK_CONNECTOR = 11;
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_ATTACH_FILTER = 26;
+const SO_RCVBUFFORCE = 33;
+const SO_MEMINFO = 55;
+/** Place in what `SO_MEMINFO` answers: messages that found no room (include/uapi/linux/sock_diag.h). */
+const SK_MEMINFO_DROPS = 8;
+const MEMINFO_BYTES = 36;
+
+const FUNCTIONS = {
+  socket: { return: 'int32', arguments: ['int32', 'int32', 'int32'] },
+  bind: { return: 'int32', arguments: ['int32', 'buffer', 'uint32'] },
+  send: { return: 'int64', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
+  recv: { return: 'int64', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
+  setsockopt: { return: 'int32', arguments: ['int32', 'int32', 'int32', 'buffer', 'uint32'] },
+  getsockopt: { return: 'int32', arguments: ['int32', 'int32', 'int32', 'buffer', 'buffer'] },
+  close: { return: 'int32', arguments: ['int32'] },
+  malloc: { return: 'pointer', arguments: ['uint64'] },
+  free: { return: 'void', arguments: ['pointer'] },
+} as const;
+
+const EPERM = 1;
+const EINTR = 4;
+const ENOBUFS = 105;
+
+/** How long the kernel's answer is waited for: it is there at once, or never. */
+const ANSWER_MS = 200;
+/** Work between two turns of the event loop. */
+const SLICE_MS = 10;
+/**
+ * Being woken costs as much as handling ten events. Who is woken more often than this a second reads at intervals: what
+ * lives shorter is then gone when it is looked at.
+ */
+const MOST_CREDIT = 50;
+const PAUSE_MS = 10;
+/** The largest message is some hundred bytes. */
+const MESSAGE_BYTES = 4096;
+
+export interface NetlinkOptions {
+  readonly sink: Sink;
+  readonly log: ComponentLog;
+  /** For messages that wait: the kernel counts some 770 bytes each. */
+  readonly buffer_bytes: number;
+}
+
+/**
+ * @throws {Error} why the kernel does not tell: with `code` EPERM, EPROTONOSUPPORT in another network namespace, …
+ */
+export async function openNetlink({ sink, log, buffer_bytes }: NetlinkOptions): Promise<KernelSource> {
+  const native = openNative(FUNCTIONS);
+  if (native === undefined) {
+    throw new Error('Cannot listen to events of processes: this Node.js cannot call the C library');
+  }
+  const { functions: c, failure, errno } = native;
+  const fd = c.socket(AF_NETLINK, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_CONNECTOR);
+  if (fd < 0) throw failure('open a netlink socket');
+  try {
+    setBuffer();
+    attachFilter();
+    // struct sockaddr_nl: family, pad, port (the kernel gives one), groups.
+    const address = Buffer.alloc(12);
+    address.writeUInt16LE(AF_NETLINK, 0);
+    address.writeUInt32LE(1 << (PROC_GROUP - 1), 8);
+    if (c.bind(fd, address, address.length) !== 0) throw failure('listen to events of processes');
+    send(true);
+  } catch (error) {
+    c.close(fd);
+    throw error;
+  }
+
+  const message = Buffer.allocUnsafeSlow(MESSAGE_BYTES);
+  const event = createKernelEvent();
+  const answered = Promise.withResolvers<number>();
+  let isScheduled = false;
+  let isAnswered = false;
+  let isClosed = false;
+  let hasOverrun = false;
+  let isPaused = false;
+  let timer: NodeJS.Timeout | undefined;
+  let credit = MOST_CREDIT;
+  let last_ms = performance.now();
+  let dropped = readDropped();
+  const readable = openReadable(fd, () => {
+    // Within libuv's own callback promises are not looked after. This phase of the loop is the next one.
+    if (isScheduled) return;
+    isScheduled = true;
+    setImmediate(readSlice);
+  });
+
+  function setBuffer(): void {
+    const wanted = Buffer.alloc(4);
+    // The kernel doubles it, for what it keeps beside the bytes.
+    wanted.writeInt32LE(Math.min(buffer_bytes >> 1, 2 ** 30), 0);
+    if (c.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, wanted, 4) === 0) return;
+    if (c.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, wanted, 4) !== 0) throw failure('set the buffer of a netlink socket');
+    log.once(
+      'buffer',
+      'Cannot have more buffer than net.core.rmem_max for events of processes: CAP_NET_ADMIN is missing',
+    );
+  }
+
+  /** `struct sock_fprog`: count, padding, pointer. */
+  function attachFilter(): void {
+    const filter = encodeFilter();
+    const ffi = process.getBuiltinModule('node:ffi');
+    const pointer = c.malloc(BigInt(filter.length));
+    try {
+      ffi.exportBuffer(filter, pointer, filter.length);
+      const program = Buffer.alloc(16);
+      program.writeUInt16LE(filter.length / 8, 0);
+      program.writeBigUInt64LE(pointer, 8);
+      if (c.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, program.length) !== 0) {
+        throw failure('filter events of processes');
+      }
+    } finally {
+      c.free(pointer);
+    }
+  }
+
+  function send(isWanted: boolean): void {
+    const subscription = encodeSubscription(isWanted);
+    if (Number(c.send(fd, subscription, BigInt(subscription.length), 0)) < 0)
+      throw failure('ask for events of processes');
+  }
+
+  function readDropped(): number {
+    const info = Buffer.alloc(MEMINFO_BYTES);
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(info.length, 0);
+    // Linux before 4.12 does not tell.
+    if (c.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, length) !== 0) return NaN;
+    return info.readUInt32LE(SK_MEMINFO_DROPS * 4);
+  }
+
+  /** @returns whether there may be more */
+  function readOne(): boolean {
+    const length = Number(c.recv(fd, message, BigInt(message.length), 0));
+    if (length < 0) {
+      const error = errno();
+      if (error === ENOBUFS) hasOverrun = true;
+      else if (error !== EINTR) {
+        if (hasOverrun) endOverrun();
+        return false;
+      }
+      return true;
+    }
+    const bytes = message.subarray(0, length);
+    if (decodeMessage(bytes, event)) sink.event(event);
+    else {
+      const acknowledgement = decodeAcknowledgement(bytes);
+      if (acknowledgement === undefined) return true;
+      isAnswered = true;
+      answered.resolve(acknowledgement.errno);
+    }
+    return true;
+  }
+
+  /** The kernel says once that it drops, and drops until all that it kept is read. */
+  function endOverrun(): void {
+    hasOverrun = false;
+    const before = dropped;
+    dropped = readDropped();
+    // libuv no longer waits for a descriptor that told of an error.
+    isPaused = true;
+    sink.lost(Number.isNaN(dropped) ? NaN : (dropped - before) >>> 0);
+  }
+
+  /** Reads what there is, and has itself called again: at once, when there is more, or after a pause in busy times. */
+  function readSlice(): void {
+    isScheduled = false;
+    if (isClosed) return;
+    const began_ms = performance.now();
+    let hasMore = true;
+    let count = 0;
+    while (hasMore && performance.now() < began_ms + SLICE_MS) {
+      if (isAnswered && sink.isFull) {
+        pause();
+        return void sink.room().then(readSlice);
+      }
+      for (let i = 0; i < 32 && hasMore; i++, count++) hasMore = !isClosed && readOne();
+    }
+    credit = Math.min(MOST_CREDIT, credit + ((began_ms - last_ms) / 1000) * MOST_CREDIT) - 1;
+    last_ms = began_ms;
+    if (isClosed) return;
+    if (hasMore) {
+      isScheduled = true;
+      pause();
+      setImmediate(readSlice);
+    } else if (credit < 0 && count > 1) {
+      pause();
+      timer = setTimeout(readSlice, PAUSE_MS);
+    } else if (isPaused) {
+      isPaused = false;
+      readable.resume();
+    }
+  }
+
+  function pause(): void {
+    if (!isPaused) readable.pause();
+    isPaused = true;
+  }
+
+  const source: KernelSource = {
+    name: 'netlink',
+    drain() {
+      while (!isClosed && readOne());
+    },
+    close() {
+      if (isClosed) return;
+      isClosed = true;
+      clearTimeout(timer);
+      try {
+        // Otherwise the kernel goes on making events for nobody (Linux before 6.6 counts listeners by these messages).
+        send(false);
+      } catch {
+        // The socket is closed all the same.
+      }
+      readable.close();
+    },
+  };
+  await requireAnswer(answered.promise, source);
+  return source;
+}
+
+/** @throws {Error} the kernel refuses, or does not answer: it hears only who is in its first namespaces */
+async function requireAnswer(answer: Promise<number>, source: KernelSource): Promise<void> {
+  const timer = Promise.withResolvers<undefined>();
+  const timeout = setTimeout(() => timer.resolve(undefined), ANSWER_MS);
+  const errno = await Promise.race([answer, timer.promise]);
+  clearTimeout(timeout);
+  if (errno === 0) return;
+  source.close();
+  if (errno === undefined) {
+    throw new Error(
+      'Cannot listen to events of processes: the kernel does not answer, as in a container with its own pids',
+    );
+  }
+  const code = errno === EPERM ? 'EPERM' : `errno ${errno}`;
+  throw Object.assign(new Error(`Cannot listen to events of processes: ${code}`), { code });
+}
