@@ -9,8 +9,8 @@ import { whatIsWrongWith } from '../../src/text/pattern.ts';
 import { compileRegExp } from '../../src/text/regexp.ts';
 import { logSelection, selectRecords } from '../../src/text/selection.ts';
 import { valueText } from '../../src/text/value_text.ts';
-import { findWords } from './words.ts';
-import { createLevels, NUMBERS, severity } from './levels.ts';
+import { findWords } from '../../src/logs/severity_words.ts';
+import { createLevels, NUMBERS, severity } from '../../src/logs/levels.ts';
 
 const pattern = v.pipe(
   v.string(),
