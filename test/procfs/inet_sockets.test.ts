@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { countConnections, TCP_STATES } from '../../../receivers/network/connections.ts';
-import { parseConntrackStat } from '../../../receivers/network/conntrack.ts';
+import { countConnections, TCP_STATES } from '../../src/procfs/inet_sockets.ts';
 
 const HEADING = '  sl  local_address rem_address   st tx_queue rx_queue\n';
 const line = (state: string, address = '0100007F:1F90'): string =>
@@ -56,14 +55,5 @@ describe('countConnections', () => {
         expect(counts[0] >= 0).toBe(true);
       }),
     );
-  });
-});
-
-describe('parseConntrackStat', () => {
-  test('parseConntrackStat reads the first number of the first CPU, which is hexadecimal', () => {
-    expect(parseConntrackStat(Buffer.from('entries  clashres\n00000a2f  00000000\n00000a2f  00000000\n'))).toBe(0xa2f);
-  });
-  test.each([[''], ['entries\n'], ['entries\nxyz 1\n'], ['entries\n-1\n']])('parseConntrackStat refuses %j', (text) => {
-    expect(() => parseConntrackStat(Buffer.from(text))).toThrow(SyntaxError);
   });
 });

@@ -1,0 +1,179 @@
+/** The source `sock_diag`: the kernel is asked for its sockets by netlink, and tells of those that it destroys. */
+import { openReadable } from '../../src/native/descriptor.ts';
+import { openNative } from '../../src/native/library.ts';
+import { IPV4, IPV6, Sighting } from './sighting.ts';
+import { encodeDumpRequest, Ended, readEnds, readPage } from './sock_diag.ts';
+import type { SocketSource } from './source.ts';
+
+const AF_NETLINK = 16;
+const SOCK_RAW_CLOEXEC_NONBLOCK = 3 | 0o2000000 | 0o4000;
+const NETLINK_SOCK_DIAG = 4;
+/** SKNLGRP_INET_TCP_DESTROY and its like, as bits: TCP, UDP, TCP of IPv6, UDP of IPv6 (sock_diag.h). */
+const TCP_DESTROY = 0b0101;
+const UDP_DESTROY = 0b1010;
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_RCVBUFFORCE = 33;
+/** A notice takes some 1.3 KB of it. */
+const RECEIVE_BYTES = 8 * 1024 * 1024;
+/** The kernel writes parts of at most 32 KiB, and tells if one was longer than the buffer. */
+const PAGE_BYTES = 65_536;
+const MSG_TRUNC = 0x20;
+/** Parts of some 300 sockets between two pauses for the event loop: about 2 ms. */
+const PAGES_A_TURN = 8;
+/** Notices that wait here while a dump is under way. */
+const MOST_WAITING_BYTES = 8 * 1024 * 1024;
+const EAGAIN = 'EAGAIN';
+
+const FUNCTIONS = {
+  socket: { return: 'int32', arguments: ['int32', 'int32', 'int32'] },
+  bind: { return: 'int32', arguments: ['int32', 'buffer', 'uint32'] },
+  setsockopt: { return: 'int32', arguments: ['int32', 'int32', 'int32', 'buffer', 'uint32'] },
+  send: { return: 'int64', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
+  recv: { return: 'int64', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
+  close: { return: 'int32', arguments: ['int32'] },
+} as const;
+
+export interface NetlinkOptions {
+  readonly withUdp: boolean;
+  /** Dumps carry round-trip times. */
+  readonly withInfo: boolean;
+  /** There are ends to drain; called outside of any dump. */
+  readonly onEnds: () => void;
+  /** Why ends cannot be told, where they cannot. */
+  readonly onDeaf: (error: Error) => void;
+}
+
+/**
+ * @returns undefined where this Node.js has no `node:ffi`, or may not use it, or bytes are in the other order
+ * @throws {Error} with the system's `code`, where the kernel has no sock_diag
+ */
+export function openSockDiag({ withUdp, withInfo, onEnds, onDeaf }: NetlinkOptions): SocketSource | undefined {
+  const native = openNative(FUNCTIONS);
+  if (native === undefined) return undefined;
+  const { functions: c, failure } = native;
+
+  function open(groups: number): number {
+    const fd = c.socket(AF_NETLINK, SOCK_RAW_CLOEXEC_NONBLOCK, NETLINK_SOCK_DIAG);
+    if (fd < 0) throw failure('open a netlink socket for sock_diag');
+    const address = Buffer.alloc(12);
+    address.writeUInt16LE(AF_NETLINK, 0);
+    address.writeUInt32LE(groups, 8);
+    if (c.bind(fd, address, address.length) === 0) return fd;
+    const error = failure('join the groups of destroyed sockets');
+    c.close(fd);
+    throw error;
+  }
+
+  const page = Buffer.allocUnsafeSlow(PAGE_BYTES);
+  const fd = open(0);
+  let waiting: Buffer[] = [];
+  let waitingBytes = 0;
+  let overflows = 0;
+  let isDumping = false;
+  const notices = listen();
+
+  function listen() {
+    try {
+      const groups = withUdp ? TCP_DESTROY | UDP_DESTROY : TCP_DESTROY;
+      const listener = open(groups);
+      const size = Buffer.alloc(4);
+      size.writeUInt32LE(RECEIVE_BYTES);
+      // Beyond what the system allows everyone only with CAP_NET_ADMIN.
+      if (c.setsockopt(listener, SOL_SOCKET, SO_RCVBUFFORCE, size, 4) !== 0)
+        c.setsockopt(listener, SOL_SOCKET, SO_RCVBUF, size, 4);
+      const readable = openReadable(listener, () => receive(listener));
+      return { listener, close: readable.close };
+    } catch (error) {
+      onDeaf(error as Error);
+      return undefined;
+    }
+  }
+
+  /** Takes what the kernel has for us; it is looked at later, in a turn of JavaScript. */
+  function receive(listener: number): void {
+    const hadNone = waiting.length === 0;
+    for (;;) {
+      const length = Number(c.recv(listener, page, BigInt(PAGE_BYTES), MSG_TRUNC));
+      if (length <= 0) {
+        if (length === 0 || failure('receive').code === EAGAIN) break;
+        // ENOBUFS: there was no room for some; what follows can be read.
+        overflows++;
+      } else if (length > PAGE_BYTES || waitingBytes + length > MOST_WAITING_BYTES) overflows++;
+      else {
+        waiting.push(Buffer.from(page.subarray(0, length)));
+        waitingBytes += length;
+      }
+    }
+    if (hadNone && !isDumping && (waiting.length > 0 || overflows > 0)) setImmediate(onEnds);
+  }
+
+  const seen = new Sighting();
+  const ended = new Ended();
+
+  async function dumpOne(
+    family: number,
+    transport: number,
+    take: (seen: Sighting) => void,
+    isOver: () => boolean,
+  ): Promise<boolean> {
+    const request = encodeDumpRequest({ family, transport, withTimeWait: notices === undefined, withInfo });
+    const doing = 'ask the kernel for its sockets';
+    // What an earlier dump that was given up left.
+    while (c.recv(fd, page, BigInt(PAGE_BYTES), 0) > 0n);
+    if (c.send(fd, request, BigInt(request.length), 0) < 0n) throw failure(doing);
+    for (let pages = 1; ; pages++) {
+      const length = Number(c.recv(fd, page, BigInt(PAGE_BYTES), MSG_TRUNC));
+      if (length < 0) throw failure(doing);
+      if (length > PAGE_BYTES) throw new RangeError(`Cannot ${doing}: a part of the answer has ${length} bytes`);
+      const { isLast, error, isInterrupted } = readPage(page.subarray(0, length), transport, seen, take);
+      if (error !== 0) throw Object.assign(new Error(`Cannot ${doing}: errno ${error}`), { errno: error });
+      if (isInterrupted) throw new Error(`Cannot ${doing}: the list changed meanwhile`);
+      if (isLast) return true;
+      if (pages % PAGES_A_TURN === 0) {
+        await new Promise((resolve) => setImmediate(resolve));
+        if (isOver()) return false;
+      }
+    }
+  }
+
+  return {
+    name: 'sock_diag',
+    identity: 'cookie',
+    tellsEnds: notices !== undefined,
+    async dump(transports, take, isOver) {
+      isDumping = true;
+      try {
+        for (const transport of transports) {
+          for (const family of [IPV4, IPV6]) {
+            try {
+              if (!(await dumpOne(family, transport, take, isOver))) return false;
+            } catch (error) {
+              // A kernel without IPv6 has no sockets of it.
+              if (family === IPV4 || (error as NodeJS.ErrnoException).errno !== ENOENT) throw error;
+            }
+          }
+        }
+        return true;
+      } finally {
+        isDumping = false;
+      }
+    },
+    drain(take) {
+      if (notices !== undefined) receive(notices.listener);
+      const taken = waiting;
+      const lost = overflows;
+      waiting = [];
+      waitingBytes = 0;
+      overflows = 0;
+      for (const notice of taken) readEnds(notice, ended, take);
+      return lost;
+    },
+    close() {
+      notices?.close();
+      c.close(fd);
+    },
+  };
+}
+
+const ENOENT = 2;

@@ -1,0 +1,143 @@
+/** Puts the parts of the receiver together. */
+import type { ComponentLog, Consumer, Host } from '../../src/component.ts';
+import { messageOf } from '../../src/errors.ts';
+import type { LogBatch, MetricBatch, Resource } from '../../src/model/batch.ts';
+import { VERSION } from '../../src/model/version.ts';
+import { createOutlet, type Outlet } from '../../src/outlet.ts';
+import { openProcessTable } from '../../src/procfs/process/table.ts';
+import { createEventFilter, type Exclusion } from './event_filter.ts';
+import { openSockDiag } from './netlink.ts';
+import { createObserver, type Observer } from './observer.ts';
+import { createOwners, type Owners } from './owners.ts';
+import { createProcSource } from './proc_net.ts';
+import { createReport, type Happening, type Report } from './report.ts';
+import type { SocketSource } from './source.ts';
+
+export interface WatchConfig {
+  readonly source: 'auto' | 'sock_diag' | 'proc';
+  readonly events: readonly Happening[];
+  readonly udp: boolean;
+  readonly exclude: Exclusion;
+  readonly max_connections: number;
+  readonly collection_interval?: number | undefined;
+}
+
+export interface WatchOptions {
+  readonly config: WatchConfig;
+  readonly host: Host;
+  readonly log: ComponentLog;
+  readonly drop: (reason: string, count: number) => void;
+  readonly resource: Resource;
+  readonly next: { readonly logs: Consumer<LogBatch> | undefined; readonly metrics: Consumer<MetricBatch> | undefined };
+  isEnabled(metric: 'rtt'): boolean;
+}
+
+export interface Watch {
+  readonly observer: Observer;
+  readonly owners: Owners | undefined;
+  start(): void;
+  stop(limit_ms: number): Promise<void>;
+}
+
+/** Between two looks, where no metrics are collected whose interval it would be. */
+const DEFAULT_INTERVAL_MS = 10_000;
+
+/**
+ * @returns undefined where sockets cannot be seen at all
+ * @throws {Error} the chosen source cannot be had
+ */
+export function createWatch(
+  options: WatchOptions,
+  { withOwners }: { readonly withOwners: boolean },
+): Watch | undefined {
+  const { config, host, log, next } = options;
+  if (host.platform !== 'linux') {
+    log.warn('Sees no connections: only Linux is supported');
+    return undefined;
+  }
+  // `/proc/net` is what the reader sees. In a container, the machine's sockets are its first process's.
+  const folder = host.rootPath === '/' ? '/proc/net' : '/proc/1/net';
+  const outlet = next.logs === undefined ? undefined : createOutlet({ next: next.logs, log, drop: options.drop });
+  let observer: Observer | undefined = undefined as Observer | undefined;
+  const source = openSource(options, folder, () => observer?.heard());
+  const owners = withOwners ? createOwners(host, log, openProcessTable(host)) : undefined;
+  const observing = (observer = createObserver({
+    host,
+    log,
+    source,
+    report: outlet === undefined ? SILENT : reportTo(options, outlet, () => observing.onFull()),
+    owners,
+    folder,
+    withUdp: config.udp,
+    max_connections: config.max_connections,
+    hasRoom: () => outlet?.isFull !== true,
+  }));
+  let timer: NodeJS.Timeout | undefined;
+  let isStopped = false;
+  let looking: Promise<void> = Promise.resolve();
+
+  function look(): void {
+    looking = observing
+      .pass(() => isStopped)
+      .catch((error: unknown) => log.once('look', `Cannot look at sockets: ${messageOf(error)}`));
+  }
+
+  return {
+    observer: observing,
+    owners,
+    start() {
+      // What is there now is not told, so the sooner it is known the better.
+      look();
+      // Collections look, too; without metrics there are none.
+      if (next.metrics === undefined) timer = setInterval(look, config.collection_interval ?? DEFAULT_INTERVAL_MS);
+    },
+    async stop(limit_ms) {
+      isStopped = true;
+      clearInterval(timer);
+      await looking;
+      await observing.settled();
+      await outlet?.stop(limit_ms);
+      owners?.close();
+      source.close();
+    },
+  };
+}
+
+const SILENT: Report = { happened() {}, notice() {} };
+
+function reportTo({ config, drop, resource }: WatchOptions, outlet: Outlet, onFull: () => void): Report {
+  return createReport({
+    outlet,
+    resource,
+    scope: { name: 'sonde.receiver.connections', version: VERSION, attributes: {}, schemaUrl: resource.schemaUrl },
+    happenings: new Set(config.events),
+    isWanted: createEventFilter(config.exclude),
+    onFull() {
+      drop('queue_full', 1);
+      onFull();
+    },
+  });
+}
+
+/** @throws {Error} the chosen source cannot be had */
+function openSource(options: WatchOptions, folder: string, onEnds: () => void): SocketSource {
+  const { config, host, log } = options;
+  // Netlink answers of the namespace that this process is in, which need not be the machine's.
+  const isOther = config.source === 'auto' && host.rootPath !== '/';
+  if (config.source === 'proc' || isOther) return createProcSource(host, folder);
+  try {
+    const source = openSockDiag({
+      withUdp: config.udp,
+      withInfo: options.isEnabled('rtt'),
+      onEnds,
+      onDeaf: (error) => log.warn(`Connections that open and close between two looks are missed: ${error.message}`),
+    });
+    if (source !== undefined) return source;
+    if (config.source === 'sock_diag') throw new Error('Cannot use sock_diag: node:ffi cannot be used here');
+    log.info('Looks at /proc/net: sock_diag needs node:ffi, which cannot be used here');
+  } catch (error) {
+    if (config.source === 'sock_diag') throw error;
+    log.info(`Looks at /proc/net: ${messageOf(error)}`);
+  }
+  return createProcSource(host, folder);
+}
