@@ -5,6 +5,7 @@
 import { createServe } from './api/http_server.ts';
 import { createReloadHandler } from './api/reload.ts';
 import { createStatusPage } from './api/status_page.ts';
+import { createTapHandler } from './api/tap.ts';
 import type { AgentFigures, Host, Serve } from './component.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { createHttpSender } from './delivery/http_sender.ts';
@@ -16,6 +17,7 @@ import { createMeterProvider } from './otel/meter_provider.ts';
 import { createOwnResource } from './own_resource.ts';
 import { createHost } from './procfs/host.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
+import { createTaps } from './taps.ts';
 import type { Log } from './telemetry/log.ts';
 
 /** What the agent is made from: a loaded configuration. */
@@ -74,6 +76,7 @@ export function createAgent(options: AgentOptions): Agent {
   const startTime = BigInt(Date.now()) * 1_000_000n;
   const addresses = new Set<string>();
   const inTurn = createTurns();
+  const taps = createTaps();
   let current: Running | undefined;
   let isStopped = false;
   const lifeCycle = createLifeCycle({
@@ -92,6 +95,7 @@ export function createAgent(options: AgentOptions): Agent {
       log: log.forComponent('http'),
       page: createStatusPage({ figures, version, hostName }),
       ...(onReload !== undefined && { reload: createReloadHandler(onReload) }),
+      tap: createTapHandler({ pipelines: () => figures().pipelines, open: openTap }),
     });
     return {
       scheduler,
@@ -105,6 +109,7 @@ export function createAgent(options: AgentOptions): Agent {
         http: createHttpSender,
         logger: createLoggerProvider(resource, version).logger,
         figures,
+        taps,
         otherMeters: meterProvider.meters,
       },
       close() {
@@ -118,6 +123,16 @@ export function createAgent(options: AgentOptions): Agent {
     if (current === undefined) return { startTime, components: [], pipelines: [] };
     const { graph } = current;
     return { startTime, components: nodesOf(graph).flatMap((node) => node.figures), pipelines: graph.pipelines };
+  }
+
+  async function openTap(...tap: Parameters<typeof taps.add>): Promise<() => void> {
+    const close = taps.add(...tap);
+    const rejoin = (): Promise<void> => inTurn(async () => (isStopped ? undefined : current?.graph.rejoin()));
+    await rejoin();
+    return () => {
+      close();
+      void rejoin();
+    };
   }
 
   /** What `config` makes of what runs now; nothing has changed when it throws. */

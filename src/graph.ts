@@ -21,6 +21,7 @@ import {
   type Services,
 } from './nodes.ts';
 import { booked, counting, createBooks, fanOut, labelled, together } from './pipeline.ts';
+import { END, FRONT, type Taps } from './taps.ts';
 
 export interface ConfiguredPipeline {
   /** `metrics` or `metrics/name`. */
@@ -48,6 +49,8 @@ export interface Graph {
   readonly pipelines: readonly PipelineFigures[];
   /** Directs everything that flows to this graph's components; until then they are inactive. */
   connect(): void;
+  /** Joins the same components anew, with the taps there are now. */
+  rejoin(): void;
 }
 
 export function buildGraph(config: GraphConfig, services: Services, before?: Graph): Graph {
@@ -97,22 +100,26 @@ export function buildGraph(config: GraphConfig, services: Services, before?: Gra
   }
 
   const entries = new Map<string, Consumer>();
+  function join(): void {
+    for (const exporter of exporters.values()) exporter.sources.clear();
+    for (const receiver of receivers.values()) receiver.feeders.clear();
+    for (const pipeline of pipelines) {
+      entries.set(pipeline.name, connectPipeline(pipeline, { receivers, processors, exporters }, services.taps));
+    }
+    for (const receiver of receivers.values()) {
+      connectReceiver(receiver, config.pipelines, entries, { processors, exporters });
+    }
+  }
   return {
     receivers,
     processors,
     exporters,
     pipelines,
+    rejoin: join,
     connect() {
-      for (const exporter of exporters.values()) exporter.sources.clear();
-      for (const receiver of receivers.values()) receiver.feeders.clear();
-      for (const pipeline of pipelines) {
-        entries.set(pipeline.name, connectPipeline(pipeline, { receivers, processors, exporters }));
-      }
-      for (const receiver of receivers.values()) {
-        connectReceiver(receiver, config.pipelines, entries, { processors, exporters });
-        // A pull exporter that is new here has had none of the values, however young they are.
-        receiver.collector?.outdate();
-      }
+      join();
+      // A pull exporter that is new here has had none of the values, however young they are.
+      for (const { collector } of receivers.values()) collector?.outdate();
     },
   };
 }
@@ -127,7 +134,9 @@ function inOrder(pipeline: ConfiguredPipeline, configured: GraphConfig['processo
 function connectPipeline(
   pipeline: PipelineFigures,
   { receivers, processors, exporters }: Pick<Graph, 'receivers' | 'processors' | 'exporters'>,
+  taps: Taps,
 ): Consumer {
+  const tapped = (point: string, consumer: Consumer): Consumer => taps.at(pipeline.name, point, consumer);
   const ownProcessors = pipeline.processors.map((id) => processors.get(`${pipeline.name} ${id}`)!);
   const ownExporters = pipeline.exporters.flatMap((id) => exporters.get(id) ?? []);
   const connectors = pipeline.exporters.flatMap((id) => (exporters.has(id) ? [] : receivers.get(id)!));
@@ -135,14 +144,14 @@ function connectPipeline(
   for (const { sources } of ownExporters) for (const id of pipeline.receivers) sources.add(receivers.get(id)!);
   const through = (chain: readonly ProcessorNode[], end: Consumer): Consumer =>
     chain.reduceRight((next, processor) => {
-      processor.outlet.target = next;
+      processor.outlet.target = tapped(processor.id, next);
       return processor.entry;
     }, end);
 
-  const entryOf = ({ entries }: ExporterNode): Consumer => entries.get(pipeline.signal)!;
+  const entryOf = ({ id, entries }: ExporterNode): Consumer => tapped(id, entries.get(pipeline.signal)!);
   const pushers = [
     ...ownExporters.filter(({ isPull }) => !isPull).map(entryOf),
-    ...connectors.map(({ intakes }) => intakes.get(pipeline.signal)!),
+    ...connectors.map(({ id, intakes }) => tapped(id, intakes.get(pipeline.signal)!)),
   ];
   const pullers = ownExporters.filter(({ isPull }) => isPull).map((node) => labelled(entryOf(node), pipeline.name));
   const batching = ownProcessors.filter(({ isBatching }) => isBatching);
@@ -153,9 +162,9 @@ function connectPipeline(
   ]);
   const front = through(
     ownProcessors.filter(({ isBatching }) => !isBatching),
-    counting(fork, pipeline.books),
+    tapped(END, counting(fork, pipeline.books)),
   );
-  return booked(front, pipeline.books);
+  return booked(tapped(FRONT, front), pipeline.books);
 }
 
 /**

@@ -29,6 +29,7 @@ import { SCHEMA_URL } from './model/semconv.ts';
 import { ObservableMeter } from './otel/meter.ts';
 import { add, counted, counting, createFigures, hold, leave, Outlet, release } from './pipeline.ts';
 import { systemClock } from './scheduler.ts';
+import type { Taps } from './taps.ts';
 import type { Log } from './telemetry/log.ts';
 
 /** A component as the configuration names it. */
@@ -53,6 +54,7 @@ export interface Services {
   readonly http: CreateHttpSender;
   readonly logger: (component: string, next: Consumer) => Logger;
   readonly figures: () => AgentFigures;
+  readonly taps: Taps;
   /** Meters of instrumentation outside the receivers; they are collected with the receiver `self`. */
   readonly otherMeters: () => readonly ObservableMeter[];
 }

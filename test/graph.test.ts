@@ -12,6 +12,7 @@ import {
 import { option } from '../src/config/options.ts';
 import { buildGraph, type ConfiguredPipeline, type Graph, type GraphConfig } from '../src/graph.ts';
 import type { Configured, Services } from '../src/nodes.ts';
+import { createTaps } from '../src/taps.ts';
 import type { MetricBatch } from '../src/model/batch.ts';
 import { createLoggerProvider } from '../src/otel/logger.ts';
 import { createHost } from '../src/procfs/host.ts';
@@ -93,6 +94,7 @@ function configOf(
 
 const resource = { attributes: {}, schemaUrl: '' };
 const services: Services = {
+  taps: createTaps(),
   version: '0',
   host: createHost(),
   resource,

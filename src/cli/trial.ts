@@ -5,6 +5,7 @@ import type { Services } from '../nodes.ts';
 import { createLoggerProvider } from '../otel/logger.ts';
 import type { Host } from '../procfs/host.ts';
 import { VERSION } from '../model/version.ts';
+import { createTaps } from '../taps.ts';
 import type { Log } from '../telemetry/log.ts';
 
 const RESOURCE = { attributes: {}, schemaUrl: '' };
@@ -22,6 +23,7 @@ export function trialServices(host: Host, log: Log): Services {
     http: createHttpSender,
     logger: createLoggerProvider(RESOURCE, VERSION).logger,
     figures: () => noFigures,
+    taps: createTaps(),
     otherMeters: () => [],
   };
 }
