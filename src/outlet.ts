@@ -8,11 +8,21 @@ export interface OutletOptions {
   readonly next: Consumer<LogBatch>;
   readonly log: ComponentLog;
   readonly drop: (reason: string, count: number) => void;
+  /**
+   * Told of records, in order, once the pipelines took them or said that they never will. Whoever asks keeps the position
+   * of its source and gives again what was not taken: then nothing counts as dropped at a stop.
+   */
+  readonly onTaken?: (records: readonly LogRecord[]) => void;
+  /** Most bytes that wait and that travel together, of those that {@link Outlet.push} is told of; no limit if left out. */
+  readonly limits?: { readonly waiting_bytes: number; readonly batch_bytes: number };
 }
 
 export interface Outlet {
-  /** @param ready resolves when the record is complete: it waits for that, and all behind it */
-  push(record: LogRecord, ready?: Promise<void>): void;
+  /**
+   * @param ready resolves when the record is complete: it waits for that, and all behind it
+   * @param bytes how large it is, about
+   */
+  push(record: LogRecord, ready?: Promise<void>, bytes?: number): void;
   /** Too many wait: whoever can should await {@link room}. */
   readonly isFull: boolean;
   /** Resolves when half of the room is free, or when this ends. */
@@ -26,9 +36,19 @@ const MOST_WAITING = 4000;
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 30_000;
 
-export function createOutlet({ next, log, drop }: OutletOptions): Outlet {
-  let waiting: { readonly record: LogRecord; readonly ready: Promise<void> | undefined }[] = [];
+interface Waiting {
+  readonly record: LogRecord;
+  readonly ready: Promise<void> | undefined;
+  readonly bytes: number;
+}
+
+const NO_LIMITS = { waiting_bytes: Infinity, batch_bytes: Infinity };
+
+export function createOutlet({ next, log, drop, onTaken, limits = NO_LIMITS }: OutletOptions): Outlet {
+  let waiting: Waiting[] = [];
   let underWay = 0;
+  /** Of what waits and what is under way. */
+  let bytes = 0;
   let pumping: Promise<void> | undefined;
   let onRoom: (() => void)[] = [];
   const ending = new AbortController();
@@ -37,37 +57,52 @@ export function createOutlet({ next, log, drop }: OutletOptions): Outlet {
     // What is told in one turn of the loop travels together.
     await new Promise((resolve) => setImmediate(resolve));
     while (waiting.length > 0 && !ending.signal.aborted) {
-      const taken = waiting.slice(0, LARGEST_BATCH);
-      waiting = waiting.slice(LARGEST_BATCH);
-      underWay = taken.length;
+      const { count, size } = nextBatch();
+      const taken = waiting.slice(0, count);
+      waiting = waiting.slice(count);
+      underWay = count;
       for (const { ready } of taken) if (ready !== undefined) await ready;
-      await handOver({ signal: 'logs', count: taken.length, records: taken.map(({ record }) => record) });
+      const records = taken.map(({ record }) => record);
+      const isDone = await handOver({ signal: 'logs', count, records });
       underWay = 0;
-      if (waiting.length <= MOST_WAITING / 2) wake();
+      bytes -= size;
+      if (isDone) onTaken?.(records);
+      if (waiting.length <= MOST_WAITING / 2 && bytes <= limits.waiting_bytes / 2) wake();
     }
     pumping = undefined;
   }
 
-  /** Until the pipelines took it, or said that they never will. */
-  async function handOver(batch: LogBatch): Promise<void> {
+  function nextBatch(): { count: number; size: number } {
+    const most = Math.min(waiting.length, LARGEST_BATCH);
+    let count = 1;
+    let size = waiting[0]!.bytes;
+    for (; count < most && size + waiting[count]!.bytes <= limits.batch_bytes; count++) size += waiting[count]!.bytes;
+    return { count, size };
+  }
+
+  const isOverfull = (): boolean => waiting.length + underWay >= MOST_WAITING || bytes >= limits.waiting_bytes;
+
+  /** Until the pipelines took it, or said that they never will; false where this ended before. */
+  async function handOver(batch: LogBatch): Promise<boolean> {
     let delay_ms = FIRST_DELAY_MS;
     while (!ending.signal.aborted) {
       try {
         await next.consume(batch);
         log.over('consume', 'The pipelines take events again');
-        return;
+        return true;
       } catch (error) {
         if (error instanceof PermanentError) {
           drop('rejected', batch.count);
           log.once('rejected', `Drops events that the pipelines will never take: ${messageOf(error)}`);
-          return;
+          return true;
         }
         log.once('consume', `Cannot hand over events: ${messageOf(error)}; tries again`);
         await sleep((error instanceof RetryableError && error.retryAfter_ms) || delay_ms, ending.signal);
         delay_ms = Math.min(delay_ms * 2, LONGEST_DELAY_MS);
       }
     }
-    drop('shutdown', batch.count);
+    if (onTaken === undefined) drop('shutdown', batch.count);
+    return false;
   }
 
   function wake(): void {
@@ -75,16 +110,17 @@ export function createOutlet({ next, log, drop }: OutletOptions): Outlet {
   }
 
   return {
-    push(record, ready) {
-      waiting.push({ record, ready });
+    push(record, ready, size = 0) {
+      waiting.push({ record, ready, bytes: size });
+      bytes += size;
       pumping ??= pump();
     },
     get isFull() {
-      return waiting.length + underWay >= MOST_WAITING && !ending.signal.aborted;
+      return isOverfull() && !ending.signal.aborted;
     },
     room() {
       const { promise, resolve } = Promise.withResolvers<void>();
-      if (waiting.length + underWay < MOST_WAITING || ending.signal.aborted) resolve();
+      if (!isOverfull() || ending.signal.aborted) resolve();
       else onRoom.push(resolve);
       return promise;
     },
@@ -95,7 +131,7 @@ export function createOutlet({ next, log, drop }: OutletOptions): Outlet {
       ending.abort();
       wake();
       onRoom = [];
-      if (waiting.length > 0) drop('shutdown', waiting.length);
+      if (waiting.length > 0 && onTaken === undefined) drop('shutdown', waiting.length);
       waiting = [];
     },
   };

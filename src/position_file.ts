@@ -1,0 +1,111 @@
+/** How far a source was read, kept through restarts in a small file. */
+import { closeSync, fsync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { ComponentLog } from './component.ts';
+import { messageOf } from './errors.ts';
+
+export interface PositionFile<P> {
+  readonly path: string;
+  /** What was kept; undefined where there is nothing, or nothing usable: then the file is set aside and that is said. */
+  load(): P | undefined;
+  /** Never throws: what cannot be kept is said. Survives the process at once, a power cut after a second. */
+  save(position: P): void;
+}
+
+export interface PositionFileOptions<P> {
+  readonly path: string;
+  /** Undefined for what is no position. */
+  readonly parse: (value: unknown) => P | undefined;
+  readonly log: ComponentLog;
+}
+
+const SYNC_INTERVAL_MS = 1000;
+
+export function createPositionFile<P>({ path, parse, log }: PositionFileOptions<P>): PositionFile<P> {
+  let syncing: NodeJS.Timeout | undefined;
+
+  function sync(): void {
+    syncing = undefined;
+    try {
+      const fd = openSync(path, 'r+');
+      // A disk that cannot take it says so at the next write.
+      fsync(fd, () => closeSync(fd));
+    } catch {
+      // It was moved away: the next position makes it anew.
+    }
+  }
+
+  return {
+    path,
+    load() {
+      let text: string;
+      try {
+        text = readFileSync(path, 'utf8');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+        throw new Error(`Cannot read the position "${path}": ${messageOf(error)}`, { cause: error });
+      }
+      const position = parseText(text, parse);
+      if (position !== undefined) return position;
+      renameSync(path, `${path}.bad`);
+      log.warn('Cannot use the kept position: the file is damaged; it is set aside, and start_at decides', {
+        file: `${path}.bad`,
+      });
+      return undefined;
+    },
+    save(position) {
+      try {
+        write(path, `${JSON.stringify(position)}\n`);
+        log.over('position', 'The position can be kept again');
+        syncing ??= setTimeout(sync, SYNC_INTERVAL_MS).unref();
+      } catch (error) {
+        log.once('position', `Cannot keep the position: ${messageOf(error)}; a restart would read again from before`);
+      }
+    },
+  };
+}
+
+function parseText<P>(text: string, parse: (value: unknown) => P | undefined): P | undefined {
+  try {
+    return parse(JSON.parse(text));
+  } catch {
+    // What is no JSON is no position.
+    return undefined;
+  }
+}
+
+/** Whole or not at all, by a file beside it that takes its place. */
+function write(path: string, text: string): void {
+  const beside = `${path}.new`;
+  let fd: number;
+  try {
+    fd = openSync(beside, 'w', 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    fd = openSync(beside, 'w', 0o600);
+  }
+  try {
+    writeSync(fd, text);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(beside, path);
+}
+
+/** `/var/lib/sonde/positions/journald%2Fhost.json` for the receiver `journald/host`. */
+export function positionPath(id: string, path: string | undefined): string {
+  return resolve(path ?? join(defaultDirectory(), `${encodeURIComponent(id)}.json`));
+}
+
+/** What systemd gives a service, what the file system standard names for root, what XDG does for others. */
+function defaultDirectory(): string {
+  const { STATE_DIRECTORY, XDG_STATE_HOME } = process.env;
+  // systemd lists several with colons between them.
+  if (STATE_DIRECTORY !== undefined && STATE_DIRECTORY !== '') {
+    return join(STATE_DIRECTORY.split(':', 1)[0]!, 'positions');
+  }
+  if (process.getuid?.() === 0) return '/var/lib/sonde/positions';
+  return join(XDG_STATE_HOME ?? join(homedir(), '.local/state'), 'sonde/positions');
+}
