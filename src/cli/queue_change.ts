@@ -2,8 +2,8 @@
 import * as fs from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { REPLAY_FOLDER } from '../delivery/dead_letters.ts';
-import { readHolder, readQueue } from '../delivery/disk/inspect.ts';
-import { createFolderLock } from '../delivery/disk/lock.ts';
+import { readQueue } from '../delivery/disk/inspect.ts';
+import { createFolderLock, readHolder } from '../delivery/disk/lock.ts';
 import { messageOf } from '../errors.ts';
 import { EXIT_CODES } from './exit_codes.ts';
 import type { LetterSelection } from './queue_commands.ts';
@@ -71,7 +71,7 @@ async function saidOfReplay(letters: readonly FoundLetter[]): Promise<string> {
   if (letters.length === 0) return 'Replays nothing: there is no such dead letter.\n';
   const items = letters.reduce((sum, { header }) => sum + (header instanceof Error ? 0 : header.count), 0);
   const folders = [...new Set(letters.map(({ place }) => place.folder))];
-  const holders = await Promise.all(folders.map(readHolder));
+  const holders = folders.map(readHolder);
   const when = holders.includes(undefined) ? 'an agent takes them when it starts' : 'the running agent takes them now';
   return `Replays ${countText(letters.length, 'letter')} with ${countText(items, 'item')}: ${when}.\n`;
 }

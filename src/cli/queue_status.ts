@@ -1,7 +1,8 @@
 /** `sonde queue status`. */
 import { join } from 'node:path';
 import { DEAD_FOLDER, listLetters, REPLAY_FOLDER } from '../delivery/dead_letters.ts';
-import { findDamage, readHolder, readQueue, type Damage, type QueueContents } from '../delivery/disk/inspect.ts';
+import { findDamage, readQueue, type Damage, type QueueContents } from '../delivery/disk/inspect.ts';
+import { readHolder } from '../delivery/disk/lock.ts';
 import { messageOf } from '../errors.ts';
 import { EXIT_CODES } from './exit_codes.ts';
 import type { QueueSelection } from './queue_commands.ts';
@@ -66,7 +67,7 @@ async function readStatus(place: QueuePlace, isChecked: boolean): Promise<QueueS
       letters: sum(await listLetters(join(folder, DEAD_FOLDER))),
       replaying: sum(await listLetters(join(folder, REPLAY_FOLDER))),
       damage: isChecked ? await findDamage(contents) : undefined,
-      process: await readHolder(folder),
+      process: readHolder(folder),
       problem: contents.problems[0],
     };
   } catch (error) {

@@ -133,24 +133,6 @@ export async function openSegment(
   return { segment, records: () => recordsOf(folder, segment) };
 }
 
-/** The process that uses a queue now; undefined if there is none. */
-export async function readHolder(path: string): Promise<number | undefined> {
-  const text = await fs.readFile(join(path, 'lock'), 'utf8').catch(() => '');
-  const [pid = 0, start] = text.split(' ').map(Number);
-  if (!(pid > 0)) return undefined;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // It is there, and another user's.
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return undefined;
-  }
-  // A process that got the same number later; elsewhere than on Linux the lock holds no time.
-  const stat = start === undefined ? '' : await fs.readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-  // Field 22 of proc_pid_stat(5), counted behind the name in brackets.
-  const started = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
-  return stat === '' || started === start ? pid : undefined;
-}
-
 async function readSegments(folder: Folder, names: readonly string[]) {
   const segments: Segment[] = [];
   const unusable: { name: string; why: string }[] = [];

@@ -57,7 +57,7 @@ const PATIENCE_MS = 2000;
 const LOOK_INTERVAL_MS = 50;
 
 async function take(path: string, folder: string): Promise<void> {
-  const own = identity(process.pid);
+  const own = ownIdentity();
   const end_ms = performance.now() + PATIENCE_MS;
   for (let attempt = 0; attempt < 3;) {
     try {
@@ -70,9 +70,9 @@ async function take(path: string, folder: string): Promise<void> {
       if (code !== 'EEXIST')
         throw new Error(`Cannot use the queue in ${folder}: ${messageOf(error)}`, { cause: error });
     }
-    const pid = holderOf(path);
-    if (pid === undefined) {
-      fs.rmSync(path, { force: true });
+    const pid = readHolder(folder);
+    if (pid === undefined || pid === process.pid) {
+      removeStale(path);
       attempt += 1;
     } else if (performance.now() < end_ms) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
@@ -84,38 +84,71 @@ async function take(path: string, folder: string): Promise<void> {
   throw new Error(`Cannot use the queue in ${folder}: another process is taking it just now`);
 }
 
-/** The other process that has the lock; undefined where it is gone, or the lock is. */
-function holderOf(path: string): number | undefined {
-  let holder: string;
+/**
+ * Another process may find the same stale lock: whoever removes it second must not remove the lock that the first one has
+ * written meanwhile. What was moved away is looked at again, and put back if it is no stale one.
+ */
+function removeStale(path: string): void {
+  const aside = `${path}.${process.pid}`;
   try {
-    holder = fs.readFileSync(path, 'utf8');
+    fs.renameSync(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  const pid = holderIn(aside);
+  if (pid !== undefined && pid !== process.pid) fs.linkSync(aside, path);
+  fs.rmSync(aside, { force: true });
+}
+
+/** The process that uses the queue in `folder`; undefined where there is none. */
+export function readHolder(folder: string): number | undefined {
+  return holderIn(join(folder, NAME));
+}
+
+function holderIn(path: string): number | undefined {
+  let text: string;
+  try {
+    text = fs.readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     return undefined;
   }
-  const pid = Number(holder.split(' ', 1)[0]);
   // A power cut, or a full disk, may have left an empty one.
-  return holder !== '' && pid !== process.pid && holder === identity(pid) ? pid : undefined;
+  const [pid = 0, start] = text.split(' ').map(Number);
+  return pid > 0 && isRunning(pid, start) ? pid : undefined;
 }
 
-/**
- * `pid start-time`: on Linux a process that got the same number later is told apart. Empty if there is no such process,
- * or only what is left of one until its parent asks (a container without an init may never).
- */
-function identity(pid: number): string {
+/** @param start as in the lock: a process that got the same number later is told apart */
+function isRunning(pid: number, start: number | undefined): boolean {
+  let isOthers = false;
   try {
-    if (process.platform !== 'linux') {
-      process.kill(pid, 0);
-      return `${pid}`;
-    }
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // Fields 3 and 22 of proc_pid_stat(5), counted behind the name in brackets.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // Threads may still be at work where the first one has ended.
-    const isGone = fields[0] === 'Z' && fs.readdirSync(`/proc/${pid}/task`).length < 2;
-    return isGone ? '' : `${pid} ${fields[19]}`;
-  } catch {
-    // No such process.
-    return '';
+    process.kill(pid, 0);
+  } catch (error) {
+    // It is there, and another user's.
+    isOthers = (error as NodeJS.ErrnoException).code === 'EPERM';
+    if (!isOthers) return false;
   }
+  if (process.platform !== 'linux') return true;
+  try {
+    const fields = statFields(pid);
+    // What is left of one until its parent asks, which in a container without an init may be never; threads may still
+    // be at work where the first one has ended.
+    const isGone = fields[0] === 'Z' && fs.readdirSync(`/proc/${pid}/task`).length < 2;
+    return !isGone && Number(fields[19]) === start;
+  } catch {
+    // It ended just now; or the system hides other users' processes (hidepid), and nothing more is known.
+    return isOthers;
+  }
+}
+
+/** `pid start-time`; elsewhere than on Linux the number alone. */
+function ownIdentity(): string {
+  return process.platform === 'linux' ? `${process.pid} ${statFields(process.pid)[19]}` : `${process.pid}`;
+}
+
+/** Fields 3 and following of proc_pid_stat(5), counted behind the name in brackets. */
+function statFields(pid: number): string[] {
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }

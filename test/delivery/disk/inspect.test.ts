@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../../src/delivery/clock.ts';
 import { createDiskStore } from '../../../src/delivery/disk/disk_store.ts';
 import { openFolder } from '../../../src/delivery/disk/folder.ts';
-import { findDamage, listRecords, readHolder, readQueue } from '../../../src/delivery/disk/inspect.ts';
+import { findDamage, listRecords, readQueue } from '../../../src/delivery/disk/inspect.ts';
 import { createFolderLock } from '../../../src/delivery/disk/lock.ts';
 import type { Block, BlockStore } from '../../../src/delivery/store.ts';
 
@@ -143,20 +143,4 @@ test('findDamage counts what a reader of the queue then skips', async () => {
   expect(await drain(next)).toEqual([2, 5, 6]);
   expect(lost).toBe(7);
   await next.close();
-});
-
-test('readHolder names the process that has the lock, and none that has ended or is another by now', async () => {
-  expect(await readHolder(path)).toBeUndefined();
-  const lock = createFolderLock(path);
-  await lock.acquire();
-  expect(await readHolder(path)).toBe(process.pid);
-  lock.release();
-  expect(await readHolder(path)).toBeUndefined();
-  writeFileSync(join(path, 'lock'), `${process.pid} 1`);
-  expect(await readHolder(path)).toBeUndefined();
-  // Above the largest number that Linux gives.
-  for (const text of ['99999999 1', '', 'what?', '0 1', '-1 1']) {
-    writeFileSync(join(path, 'lock'), text);
-    expect(await readHolder(path)).toBeUndefined();
-  }
 });

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { createFolderLock } from '../../../src/delivery/disk/lock.ts';
+import { createFolderLock, readHolder } from '../../../src/delivery/disk/lock.ts';
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'sonde-test-'))));
@@ -83,3 +84,41 @@ test.runIf(process.platform === 'linux')(
     lock.release();
   },
 );
+
+test('readHolder names the process that has the lock, and none that has ended or is another by now', async () => {
+  expect(readHolder(folder)).toBeUndefined();
+  const lock = createFolderLock(folder);
+  await lock.acquire();
+  expect(readHolder(folder)).toBe(process.pid);
+  lock.release();
+  expect(readHolder(folder)).toBeUndefined();
+  writeFileSync(lockFile(), `${process.pid} 1`);
+  expect(readHolder(folder)).toBeUndefined();
+  // Above the largest number that Linux gives.
+  for (const text of ['99999999 1', '', 'what?', '0 1', '-1 1']) {
+    writeFileSync(lockFile(), text);
+    expect(readHolder(folder)).toBeUndefined();
+  }
+});
+
+test('createFolderLock lets one of several processes take a lock that a killed one left, and leaves nothing beside it', async () => {
+  writeFileSync(lockFile(), '4194305 17');
+  const module = join(import.meta.dirname, '../../../src/delivery/disk/lock.ts');
+  const script = `
+    import { createFolderLock } from ${JSON.stringify(module)};
+    process.stdin.once('data', async () => {
+      const lock = createFolderLock(${JSON.stringify(folder)});
+      console.log(await lock.acquire().then(() => 'taken', () => 'refused'));
+    });
+    console.log('ready');`;
+  const children = Array.from({ length: 5 }, () =>
+    spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] }),
+  );
+  onTestFinished(() => children.forEach((child) => void child.kill('SIGKILL')));
+  const lines = children.map(({ stdout }) => createInterface({ input: stdout })[Symbol.asyncIterator]());
+  await Promise.all(lines.map((line) => line.next()));
+  for (const { stdin } of children) stdin.write('go\n');
+  const answers = await Promise.all(lines.map(async (line) => (await line.next()).value));
+  expect(answers.toSorted()).toEqual(['refused', 'refused', 'refused', 'refused', 'taken']);
+  expect(readdirSync(folder)).toEqual(['lock']);
+});
