@@ -3,36 +3,20 @@
  * with their status, as they happen, over a netlink socket that is called directly.
  */
 import type { ComponentLog } from '../../src/component.ts';
+import { messageOf } from '../../src/errors.ts';
 import { openReadable } from '../../src/native/descriptor.ts';
 import { openNative } from '../../src/native/library.ts';
 import { decodeAcknowledgement, decodeMessage, encodeFilter, encodeSubscription, PROC_GROUP } from './connector.ts';
+import { openSocket, SOCKET_FUNCTIONS, SOL_SOCKET } from './sockets.ts';
 import { createKernelEvent, type KernelSource, type Sink } from './source.ts';
+import { type EndedTasks, openTaskstats } from './taskstats.ts';
 
-const AF_NETLINK = 16;
-const SOCK_DGRAM = 2;
-const SOCK_NONBLOCK = 0o4000;
-const SOCK_CLOEXEC = 0o2000000;
 const NETLINK_CONNECTOR = 11;
-const SOL_SOCKET = 1;
-const SO_RCVBUF = 8;
 const SO_ATTACH_FILTER = 26;
-const SO_RCVBUFFORCE = 33;
 const SO_MEMINFO = 55;
 /** Place in what `SO_MEMINFO` answers: messages that found no room (include/uapi/linux/sock_diag.h). */
 const SK_MEMINFO_DROPS = 8;
 const MEMINFO_BYTES = 36;
-
-const FUNCTIONS = {
-  socket: { return: 'int32', arguments: ['int32', 'int32', 'int32'] },
-  bind: { return: 'int32', arguments: ['int32', 'buffer', 'uint32'] },
-  send: { return: 'int64', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
-  recv: { return: 'int64', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
-  setsockopt: { return: 'int32', arguments: ['int32', 'int32', 'int32', 'buffer', 'uint32'] },
-  getsockopt: { return: 'int32', arguments: ['int32', 'int32', 'int32', 'buffer', 'buffer'] },
-  close: { return: 'int32', arguments: ['int32'] },
-  malloc: { return: 'pointer', arguments: ['uint64'] },
-  free: { return: 'void', arguments: ['pointer'] },
-} as const;
 
 const EPERM = 1;
 const EINTR = 4;
@@ -62,26 +46,20 @@ export interface NetlinkOptions {
  * @throws {Error} why the kernel does not tell: with `code` EPERM, EPROTONOSUPPORT in another network namespace, …
  */
 export async function openNetlink({ sink, log, buffer_bytes }: NetlinkOptions): Promise<KernelSource> {
-  const native = openNative(FUNCTIONS);
+  const native = openNative(SOCKET_FUNCTIONS);
   if (native === undefined) {
     throw new Error('Cannot listen to events of processes: this Node.js cannot call the C library');
   }
   const { functions: c, failure, errno } = native;
-  const fd = c.socket(AF_NETLINK, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_CONNECTOR);
-  if (fd < 0) throw failure('open a netlink socket');
+  const fd = openSocket(native, NETLINK_CONNECTOR, 1 << (PROC_GROUP - 1), buffer_bytes);
   try {
-    setBuffer();
     attachFilter();
-    // struct sockaddr_nl: family, pad, port (the kernel gives one), groups.
-    const address = Buffer.alloc(12);
-    address.writeUInt16LE(AF_NETLINK, 0);
-    address.writeUInt32LE(1 << (PROC_GROUP - 1), 8);
-    if (c.bind(fd, address, address.length) !== 0) throw failure('listen to events of processes');
     send(true);
   } catch (error) {
     c.close(fd);
     throw error;
   }
+  const tasks = openTasks();
 
   const message = Buffer.allocUnsafeSlow(MESSAGE_BYTES);
   const event = createKernelEvent();
@@ -102,16 +80,13 @@ export async function openNetlink({ sink, log, buffer_bytes }: NetlinkOptions): 
     setImmediate(readSlice);
   });
 
-  function setBuffer(): void {
-    const wanted = Buffer.alloc(4);
-    // The kernel doubles it, for what it keeps beside the bytes.
-    wanted.writeInt32LE(Math.min(buffer_bytes >> 1, 2 ** 30), 0);
-    if (c.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, wanted, 4) === 0) return;
-    if (c.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, wanted, 4) !== 0) throw failure('set the buffer of a netlink socket');
-    log.once(
-      'buffer',
-      'Cannot have more buffer than net.core.rmem_max for events of processes: CAP_NET_ADMIN is missing',
-    );
+  function openTasks(): EndedTasks | undefined {
+    try {
+      return openTaskstats(native!, buffer_bytes);
+    } catch (error) {
+      log.once('taskstats', `Cannot tell what processes used at their end: ${messageOf(error)}`);
+      return undefined;
+    }
   }
 
   /** `struct sock_fprog`: count, padding, pointer. */
@@ -185,6 +160,7 @@ export async function openNetlink({ sink, log, buffer_bytes }: NetlinkOptions): 
     isScheduled = false;
     if (isClosed) return;
     const began_ms = performance.now();
+    tasks?.drain();
     let hasMore = true;
     let count = 0;
     while (hasMore && performance.now() < began_ms + SLICE_MS) {
@@ -217,7 +193,17 @@ export async function openNetlink({ sink, log, buffer_bytes }: NetlinkOptions): 
 
   const source: KernelSource = {
     name: 'netlink',
+    ended(pid, isOver) {
+      let task = tasks?.find(pid);
+      if (task === undefined && isOver) {
+        tasks?.drain();
+        task = tasks?.find(pid);
+      }
+      return task;
+    },
+    forget: (pid) => tasks?.forget(pid),
     drain() {
+      tasks?.drain();
       while (!isClosed && readOne());
     },
     close() {
@@ -231,6 +217,7 @@ export async function openNetlink({ sink, log, buffer_bytes }: NetlinkOptions): 
         // The socket is closed all the same.
       }
       readable.close();
+      tasks?.close();
     },
   };
   await requireAnswer(answered.promise, source);

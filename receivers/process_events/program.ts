@@ -63,7 +63,12 @@ export function createProgramReader(host: Host, log: ComponentLog, shown: Argume
     },
   });
 
-  return {
+  /** Kernel threads have no executable, and that of others may be denied. */
+  function mayLive(pid: number): boolean {
+    return reader.stat(pid)?.state.match(/[ZX]/) === null;
+  }
+
+  const reader: ProgramReader = {
     stat(pid) {
       try {
         const file = host.readOnce(`/proc/${pid}/stat`);
@@ -78,7 +83,10 @@ export function createProgramReader(host: Host, log: ComponentLog, shown: Argume
     },
     program(pid) {
       const identity = identities.identify(new Process(pid, 0, 0));
-      const { executable, executablePath, args, cgroup } = identity;
+      const { executablePath } = identity;
+      // Who has ended has no other files either, and each that is missing costs an exception.
+      if (executablePath === undefined && !mayLive(pid)) return UNKNOWN_PROGRAM;
+      const { executable, args, cgroup } = identity;
       return {
         name: executable,
         path: executablePath,
@@ -101,4 +109,5 @@ export function createProgramReader(host: Host, log: ComponentLog, shown: Argume
       }
     },
   };
+  return reader;
 }

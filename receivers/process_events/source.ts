@@ -1,5 +1,7 @@
 /** What sources of process events tell, and to whom. */
 
+import type { Ended } from './taskstats.ts';
+
 /** Kinds of events that a kernel tells of a process; a thread is none. */
 export type KernelEventKind = 'fork' | 'exec' | 'exit' | 'uid' | 'gid' | 'oom_kill';
 
@@ -59,6 +61,12 @@ export interface Sink {
 /** A source in the kernel. */
 export interface KernelSource {
   readonly name: 'netlink' | 'tracefs';
+  /**
+   * What a process used and was called, where the kernel told of its end.
+   * @param isOver the process has ended, so it may be told by now
+   */
+  ended?(pid: number, isOver: boolean): Ended | undefined;
+  forget?(pid: number): void;
   /** Tells all that the kernel holds, whether the sink is full or not, as before a stop. */
   drain(): void;
   close(): void;

@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import { type Program, type ProgramReader, type Stat, UNKNOWN_PROGRAM } from './program.ts';
 import type { Cause, End, Report } from './report.ts';
 import type { KernelEvent, SourceName } from './source.ts';
+import type { Ended } from './taskstats.ts';
 import { createTrackedTable, type Tracked } from './tracked.ts';
 
 export interface Tracker {
@@ -35,6 +36,9 @@ export interface TrackerOptions {
   readonly limit: number;
   /** Sources that do not tell of changes of owner have it read. */
   readonly readsOwner: () => boolean;
+  /** What a source told of the end of a task: see KernelSource. */
+  readonly ended: (pid: number, isOver: boolean) => Ended | undefined;
+  readonly forget: (pid: number) => void;
   /** There was no room to remember a process. */
   readonly onFull: () => void;
 }
@@ -42,6 +46,8 @@ export interface TrackerOptions {
 const TICKS_PER_S = 100;
 /** The kernel takes the start of a process a little before it tells of it, and rounds it down. */
 const TOLERANCE_TICKS = 2;
+/** The kernel tells the start of an ended task in whole seconds. */
+const BEGAN_TOLERANCE_S = 2.5;
 
 /** The end of a main thread. */
 interface LeaderEnd {
@@ -99,6 +105,8 @@ export function createTracker(options: TrackerOptions): Tracker {
     const process = table.get(pid) ?? create(pid, NaN, event.parent, time_ns);
     // Its own parent may have ended before it: then it is another's now.
     if (event.parent > 0) process.parent = event.parent;
+    const over = endedOf(process, true);
+    if (over?.isWhole === true) return finishTold(process, status, over, time_ns, cause);
     const stat = statOf(process, time_ns);
     if (stat !== undefined && stat.threads > 1) {
       leaders.set(process, { status, time_ns, cause, isFresh: true });
@@ -139,7 +147,7 @@ export function createTracker(options: TrackerOptions): Tracker {
   /** Takes up a process that was just told of: what it is it has from its parent, until it becomes another program. */
   function adopt(pid: number, forked_ns: number, parentPid: number, time_ns: number): Tracked {
     const process = create(pid, forked_ns, parentPid, time_ns);
-    const stat = statOf(process, time_ns);
+    const stat = endedOf(process, false) === undefined ? statOf(process, time_ns) : undefined;
     if (stat !== undefined && process.parent === 0) process.parent = stat.parent;
     // Without a parent that was told the file says it; its fork may have been told to another thread.
     const parent = table.get(process.parent);
@@ -151,6 +159,17 @@ export function createTracker(options: TrackerOptions): Tracker {
     if (Number.isNaN(process.startTicks) && !Number.isNaN(forked_ns)) process.startTicks = clock.ticks(forked_ns);
     if (!table.add(process)) options.onFull();
     return process;
+  }
+
+  /** What was told of its own end: the pid may have been another's a while ago. */
+  function endedOf(process: Tracked, isOver: boolean): Ended | undefined {
+    const task = options.ended(process.pid, isOver);
+    if (task === undefined) return undefined;
+    const began_ns = Number.isNaN(process.forked_ns) ? clock.monotonic(process.startTicks) : process.forked_ns;
+    // Of one whose start nobody knows, nothing can be told apart.
+    if (Number.isNaN(began_ns)) return undefined;
+    const began_s = Number(clock.unix(began_ns)) / 1e9;
+    return Math.abs(task.began_s - began_s) <= BEGAN_TOLERANCE_S ? task : undefined;
   }
 
   /** Its stat, unless by now the pid is another's. Notes the start of one whose start was not known. */
@@ -182,6 +201,13 @@ export function createTracker(options: TrackerOptions): Tracker {
 
   /** Reads what it runs now. What was read is its own only if it is still there afterwards. */
   function readProgram(process: Tracked, time_ns: number, path: string): void {
+    const over = endedOf(process, false);
+    if (over !== undefined) {
+      // There are no files any more; the name is that of the program at its end.
+      process.program = { ...UNKNOWN_PROGRAM, name: over.name };
+      process.nameHash = NaN;
+      return void named(process, path);
+    }
     const program = reader.program(process.pid);
     const owner = options.readsOwner() || process.owner === -1 ? reader.owner(process.pid) : process.owner;
     const stat = statOf(process, time_ns);
@@ -215,14 +241,23 @@ export function createTracker(options: TrackerOptions): Tracker {
         status: hasTold ? status : found,
         user_s: stat === undefined ? NaN : stat.userTicks / TICKS_PER_S,
         system_s: stat === undefined ? NaN : stat.systemTicks / TICKS_PER_S,
-        peak_bytes: NaN,
+        // All threads share it.
+        peak_bytes: endedOf(process, true)?.peak_bytes ?? NaN,
       },
       cause,
     );
   }
 
+  /** Of a process of one thread everything was told. */
+  function finishTold(process: Tracked, status: number, over: Ended, time_ns: number, cause: Cause): void {
+    if (process.program.name === '') process.program = { ...process.program, name: over.name };
+    const { user_s, system_s, peak_bytes } = over;
+    end(process, time_ns, { status, user_s, system_s, peak_bytes }, cause);
+  }
+
   function end(process: Tracked, time_ns: number, how: Omit<End, 'lifetime_s'>, cause: Cause): void {
     leaders.delete(process);
+    options.forget(process.pid);
     table.remove(process, Number.isNaN(time_ns) ? -Infinity : time_ns);
     const { forked_ns, startTicks } = process;
     const began_ns = Number.isNaN(forked_ns) ? clock.monotonic(startTicks) : forked_ns;

@@ -91,6 +91,8 @@ export function createWatching(options: WatchingOptions): Watching {
     report,
     limit: config.max_processes,
     readsOwner: () => sourceName !== 'netlink',
+    ended: (pid, isOver) => source?.ended?.(pid, isOver),
+    forget: (pid) => source?.forget?.(pid),
     onFull: () => log.once('full', `Cannot remember more than ${config.max_processes} processes: see max_processes`),
   });
 

@@ -1,0 +1,165 @@
+/**
+ * What processes used, which the kernel tells at their end (Documentation/accounting/taskstats.rst): exact where the files
+ * of a process are already gone, and sent before the event of the exit is.
+ */
+import { readFileSync } from 'node:fs';
+import type { Native } from '../../src/native/library.ts';
+import type { SOCKET_FUNCTIONS } from './sockets.ts';
+import { openSocket } from './sockets.ts';
+
+/** A task that has ended. */
+export interface Ended {
+  readonly pid: number;
+  /** Its name, of at most 31 bytes. */
+  readonly name: string;
+  /** Real user. */
+  readonly owner: number;
+  readonly parent: number;
+  /** Unix seconds of its start. */
+  readonly began_s: number;
+  readonly user_s: number;
+  readonly system_s: number;
+  /** The most memory that was resident, of the whole process. */
+  readonly peak_bytes: number;
+  /** No other thread of the process goes on, and none had been. */
+  readonly isWhole: boolean;
+}
+
+export interface EndedTasks {
+  /** Reads what there is. */
+  drain(): void;
+  /** What was told of the end of this pid. The caller sees to it that it is not an earlier one of the same pid. */
+  find(pid: number): Ended | undefined;
+  forget(pid: number): void;
+  close(): void;
+}
+
+const NETLINK_GENERIC = 16;
+const GENL_ID_CTRL = 16;
+const CTRL_CMD_GETFAMILY = 3;
+const CTRL_ATTR_FAMILY_ID = 1;
+const CTRL_ATTR_FAMILY_NAME = 2;
+const NLM_F_REQUEST = 1;
+const NLMSG_ERROR = 2;
+const TASKSTATS_CMD_GET = 1;
+const REGISTER_CPUMASK = 3;
+const TYPE_STATS = 3;
+const TYPE_AGGR_PID = 4;
+const TYPE_AGGR_TGID = 5;
+const HEADERS_BYTES = 20;
+const MESSAGE_BYTES = 8192;
+/** Threads are among them. */
+const MOST_REMEMBERED = 8192;
+
+/** Offsets in `struct taskstats` (include/uapi/linux/taskstats.h), which only ever grows at its end. */
+const FLAG = 8;
+const COMM = 80;
+const COMM_BYTES = 32;
+const UID = 120;
+const PID = 128;
+const PPID = 132;
+const BTIME = 136;
+const UTIME = 152;
+const STIME = 160;
+const HIWATER_RSS = 200;
+const NEEDED_BYTES = 208;
+/** No thread is left (since version 11, Linux 5.15). */
+const AGROUP = 0x20;
+
+/** @throws {Error} the kernel has none of it, or the right is missing: CAP_NET_ADMIN */
+export function openTaskstats(native: Native<typeof SOCKET_FUNCTIONS>, buffer_bytes: number): EndedTasks {
+  const { functions: c, failure } = native;
+  const fd = openSocket(native, NETLINK_GENERIC, 0, buffer_bytes);
+  const buffer = Buffer.allocUnsafeSlow(MESSAGE_BYTES);
+  const ended = new Map<number, Ended>();
+
+  const receive = (): number => Number(c.recv(fd, buffer, BigInt(buffer.length), 0));
+
+  /** The kernel answers within the call. @throws {Error} it refuses */
+  function ask(type: number, command: number, attribute: number, text: string): Buffer | undefined {
+    const request = encodeRequest(type, command, attribute, text);
+    if (Number(c.send(fd, request, BigInt(request.length), 0)) < 0) throw failure('ask for what processes used');
+    const length = receive();
+    if (length < HEADERS_BYTES) return undefined;
+    if (buffer.readUInt16LE(4) === NLMSG_ERROR && buffer.readInt32LE(16) !== 0) {
+      throw new Error(`Cannot ask for what processes used: errno ${-buffer.readInt32LE(16)}`);
+    }
+    return buffer.subarray(0, length);
+  }
+
+  try {
+    const family = ask(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME, 'TASKSTATS');
+    const id = family === undefined ? undefined : findAttribute(family, HEADERS_BYTES, CTRL_ATTR_FAMILY_ID);
+    if (id === undefined) throw new Error('Cannot ask for what processes used: the kernel has no taskstats');
+    const cpus = readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim();
+    ask(id.readUInt16LE(0), TASKSTATS_CMD_GET, REGISTER_CPUMASK, cpus);
+  } catch (error) {
+    c.close(fd);
+    throw error;
+  }
+
+  return {
+    drain() {
+      for (let length = receive(); length !== -1; length = receive()) {
+        const task = decodeTaskstats(buffer.subarray(0, length));
+        if (task === undefined) continue;
+        ended.delete(task.pid);
+        ended.set(task.pid, task);
+        if (ended.size > MOST_REMEMBERED) ended.delete(ended.keys().next().value!);
+      }
+    },
+    find: (pid) => ended.get(pid),
+    forget: (pid) => void ended.delete(pid),
+    close: () => void c.close(fd),
+  };
+}
+
+/** `struct nlmsghdr`, `struct genlmsghdr`, one attribute of text. */
+function encodeRequest(type: number, command: number, attribute: number, text: string): Buffer {
+  const attributeBytes = 4 + text.length + 1;
+  const request = Buffer.alloc(HEADERS_BYTES + ((attributeBytes + 3) & ~3));
+  request.writeUInt32LE(request.length, 0);
+  request.writeUInt16LE(type, 4);
+  request.writeUInt16LE(NLM_F_REQUEST, 6);
+  request.writeUInt8(command, 16);
+  request.writeUInt8(1, 17);
+  request.writeUInt16LE(attributeBytes, HEADERS_BYTES);
+  request.writeUInt16LE(attribute, HEADERS_BYTES + 2);
+  request.write(text, HEADERS_BYTES + 4);
+  return request;
+}
+
+/** `struct nlattr`: length with itself, type; then the value, padded to 4 bytes. */
+function findAttribute(message: Buffer, start: number, wanted: number): Buffer | undefined {
+  for (let at = start; at + 4 <= message.length;) {
+    const length = message.readUInt16LE(at);
+    // The two highest bits are flags.
+    const type = message.readUInt16LE(at + 2) & 0x3fff;
+    if (length < 4 || at + length > message.length) return undefined;
+    if (type === wanted) return message.subarray(at + 4, at + length);
+    at += (length + 3) & ~3;
+  }
+  return undefined;
+}
+
+/** The task in a message, which is of a thread unless its pid is a process's; undefined where there is none. */
+export function decodeTaskstats(message: Buffer): Ended | undefined {
+  const task = findAttribute(message, HEADERS_BYTES, TYPE_AGGR_PID);
+  const stats = task === undefined ? undefined : findAttribute(task, 0, TYPE_STATS);
+  if (stats === undefined || stats.length < NEEDED_BYTES) return undefined;
+  const name = stats.subarray(COMM, COMM + COMM_BYTES);
+  const end = name.indexOf(0);
+  const isLast = (stats.readUInt8(FLAG) & AGROUP) !== 0;
+  return {
+    pid: stats.readUInt32LE(PID),
+    name: name.toString('utf8', 0, end === -1 ? name.length : end),
+    owner: stats.readUInt32LE(UID),
+    parent: stats.readUInt32LE(PPID),
+    began_s: stats.readUInt32LE(BTIME),
+    user_s: Number(stats.readBigUInt64LE(UTIME)) / 1e6,
+    system_s: Number(stats.readBigUInt64LE(STIME)) / 1e6,
+    peak_bytes: Number(stats.readBigUInt64LE(HIWATER_RSS)) * 1024,
+    // The sum of all threads comes with the last one, if there were several.
+    isWhole: isLast && findAttribute(message, HEADERS_BYTES, TYPE_AGGR_TGID) === undefined,
+  };
+}
