@@ -46,6 +46,8 @@ export function createIntake({ next, log, drop, maxRecords, max_bytes, onRoom, c
   const isFull = (): boolean => filling.records.length >= maxRecords || filling.size >= max_bytes;
 
   async function pump(): Promise<void> {
+    // Whoever begins this remembers it first.
+    await undefined;
     while (filling.entries.size + filling.records.length > 0 && !ending.signal.aborted) {
       const { records, entries } = filling;
       filling = emptyLoad();

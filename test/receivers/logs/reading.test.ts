@@ -127,6 +127,7 @@ test('logs goes on where it was after a restart, also in files that were rotated
   const site = createSite();
   const include = [site.path('*')];
   writeFileSync(site.path('a.log'), numbered(0, 100));
+  await pause(50);
   const first = await site.start({ include, start_at: 'end' });
   await pause(100);
   appendFileSync(site.path('a.log'), numbered(100, 200));
