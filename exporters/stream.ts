@@ -54,7 +54,10 @@ export default definePullExporter({
       '10s',
     ),
     keep_alive: option(
-      positiveDuration(),
+      v.pipe(
+        positiveDuration(),
+        v.check((time_ms) => time_ms <= 50_000, 'at most 50s'),
+      ),
       'How often clients are sent something small when nothing happens; a WebSocket that does not answer three of them is dropped.',
       '15s',
     ),

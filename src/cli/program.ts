@@ -4,6 +4,7 @@ import { VERSION } from '../model/version.ts';
 import { addSelection, examples, type CommandLine, type Finish, type Selection } from './command_options.ts';
 import { addConfig } from './config_commands.ts';
 import { EXIT_CODES, EXIT_CODES_HELP } from './exit_codes.ts';
+import { addLive } from './live_commands.ts';
 import { addQueue } from './queue_commands.ts';
 import { painter } from './terminal.ts';
 
@@ -63,6 +64,7 @@ export function createProgram(commandLine: CommandLine, finish: (exitCode: numbe
   addCheck(program, commandLine, finish);
   addComponents(program, commandLine, finish);
   addDescribe(program, commandLine, finish);
+  addLive(program, commandLine, finish);
   addConfig(program, commandLine, finish);
   addQueue(program, commandLine, finish);
   pointToHelp(program, 'sonde');

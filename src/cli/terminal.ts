@@ -6,6 +6,10 @@ export interface Terminal {
   print(text: string | Uint8Array): void;
   /** Errors and notices: standard error. */
   complain(text: string): void;
+  /** Resolves when what was printed is on its way; undefined where that is not to be waited for. */
+  readonly drained?: (() => Promise<void>) | undefined;
+  /** Nobody reads results any more, as behind `| head`. */
+  readonly isGone?: boolean;
   /** Whether results go to a person's terminal and not to a pipe or file. */
   readonly isInteractive: boolean;
   readonly hasColor: boolean;
@@ -24,6 +28,17 @@ export function processTerminal(): Terminal {
   return {
     print: (text) => void stdout.write(text),
     complain: (text) => void stderr.write(text),
+    async drained() {
+      if (!stdout.writableNeedDrain || stdout.destroyed) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const events = ['drain', 'close', 'error'];
+      for (const event of events) stdout.on(event, resolve);
+      await promise;
+      for (const event of events) stdout.off(event, resolve);
+    },
+    get isGone() {
+      return stdout.destroyed;
+    },
     isInteractive: stdout.isTTY,
     hasColor: hasColor(stdout),
     isInteractiveError: stderr.isTTY,
