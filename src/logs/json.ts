@@ -125,6 +125,7 @@ function parseExactly(text: string, isTime: (name: string) => boolean): Attribut
 function exactNumber(value: number, source: string): AnyValue {
   if (/^-?\d+$/.test(source)) {
     if (Number.isSafeInteger(value)) return value;
+    if (source.length > 20) return source;
     const integer = BigInt(source);
     return BigInt.asIntN(64, integer) === integer ? integer : source;
   }

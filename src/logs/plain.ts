@@ -37,19 +37,21 @@ export function setSeverity(parsed: ParsedLine, text: string): void {
   parsed.severityText = found.word;
 }
 
-/** At the start, in a bracket, behind klog's letter, or behind Redis's `1:M `. */
+/** At the start, in a bracket or behind one, behind klog's letter, or behind Redis's `1:M `. */
 function timeAtFront(line: string, times: TimeReader): bigint | undefined {
   const first = line.charCodeAt(0);
-  if (first === 0x5b || first === 0x28 || first === 0x3c) return times.readAt(line, 1);
+  if (first === 0x5b || first === 0x28 || first === 0x3c) return times.readAt(line, 1) ?? timeBehindPid(line, times);
   const time = times.readAt(line, 0);
   if (time !== undefined) return time;
-  if (isKlog(line)) return times.readAt(klogTime(line), 0);
-  // glog with a year: I20240102 15:04:05.678901.
-  if ((first === 0x49 || first === 0x57 || first === 0x45 || first === 0x46) && isDigit(line.charCodeAt(8))) {
-    return times.readAt(line, 1);
-  }
+  if (isKlog(line)) return isDigit(line.charCodeAt(5)) ? times.readAt(line, 1) : times.readAt(klogTime(line), 0);
   const redis = /^\d{1,7}:[A-Z] /.exec(line.slice(0, 12));
   return redis === null ? undefined : times.readAt(line, redis[0].length);
+}
+
+/** `[1234] 2024/01/02 15:04:05`, of NATS. */
+function timeBehindPid(line: string, times: TimeReader): bigint | undefined {
+  const pid = /^\[\d{1,10}\] /.exec(line.slice(0, 13));
+  return pid === null ? undefined : times.readAt(line, pid[0].length);
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];

@@ -75,9 +75,9 @@ function scan(text: string, isEnough: (word: string) => boolean): void {
   }
 }
 
-/** `E0102 15:04:05.678901 1 file.go:1] text`, of klog, glog and abseil. */
+/** `E0102 15:04:05.678901 1 file.go:1] text`, of klog, glog and abseil; glog may have the year, too. */
 export function isKlog(text: string): boolean {
-  return /^[IWEFD][0-9]{4} [0-9]{2}:/.test(text);
+  return /^[IWEFD](?:2[0-9]{7}|[0-9]{4}) [0-9]{2}:/.test(text);
 }
 
 function isLevel(text: string, word: string, start: number, end: number, isAtStart: boolean): boolean {
