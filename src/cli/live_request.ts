@@ -10,11 +10,17 @@ export class LiveError extends Error {
   readonly hint: string | undefined;
   /** Of the answer; 0 where there was none. */
   readonly status: number;
-  constructor(message: string, options: { hint?: string | undefined; status?: number; cause?: unknown } = {}) {
+  /** The command line is wrong. */
+  readonly isUsage: boolean;
+  constructor(
+    message: string,
+    options: { hint?: string | undefined; status?: number; isUsage?: boolean; cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause });
     this.name = 'LiveError';
     this.hint = options.hint;
     this.status = options.status ?? 0;
+    this.isUsage = options.isUsage ?? false;
   }
 
   /** Whether the same may succeed in a while. */

@@ -72,8 +72,9 @@ export async function withSession(
       complainAbout(error.problems, terminal);
       return EXIT_CODES.config;
     }
+    if (!(error instanceof LiveError || error instanceof SyntaxError || error instanceof RangeError)) throw error;
     complain(error, terminal);
-    return error instanceof SyntaxError ? EXIT_CODES.usage : EXIT_CODES.found;
+    return error instanceof LiveError && error.isUsage ? EXIT_CODES.usage : EXIT_CODES.found;
   }
 }
 
@@ -148,11 +149,11 @@ function readPem(path: string): string {
   }
 }
 
-/** @throws {SyntaxError} */
 function checkedUrl(text: string): string {
   const url = URL.parse(text);
   if (url !== null && /^https?:$/.test(url.protocol)) return url.href;
-  throw new SyntaxError(`Cannot use the URL ${JSON.stringify(text)}: one such as http://127.0.0.1:9464 is needed`);
+  const needed = 'one such as http://127.0.0.1:9464 is needed';
+  throw new LiveError(`Cannot use the URL ${JSON.stringify(text)}: ${needed}`, { isUsage: true });
 }
 
 function complain(error: unknown, terminal: Terminal): void {

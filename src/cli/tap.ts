@@ -34,11 +34,10 @@ function tapsOf(loaded: LoadedConfig): readonly Target[] {
   return [...byOrigin].map(([origin, tls]) => ({ url: origin, tls }));
 }
 
-/** @throws {SyntaxError} */
 function limitOf(text: string | undefined): number {
   if (text === undefined) return Infinity;
   if (/^[1-9]\d*$/.test(text)) return Number(text);
-  throw new SyntaxError(`Cannot end after ${JSON.stringify(text)} batches: a number is needed`);
+  throw new LiveError(`Cannot end after ${JSON.stringify(text)} batches: a number is needed`, { isUsage: true });
 }
 
 /** Not each listener of an agent answers for the whole of it. */
