@@ -70,14 +70,14 @@ export default defineReceiver({
         observer.observe(instruments.unseen, unseen);
       }
       for (const { ending, attributes } of endings)
-        observer.observe(instruments.closed, tracker.closed[ending], attributes);
+        observer.observe(instruments.closed, tracker.rows.closed[ending], attributes);
       for (const { source, attributes } of overflowSources)
         observer.observe(instruments.lost, overflows[source], attributes);
     }
 
     function observeProcesses(observer: BatchObservableResult, { observer: { tracker }, owners }: Watch): void {
       if (owners === undefined) return;
-      let others = tracker.connections + tracker.untrackedConnections;
+      let others = tracker.rows.connections + tracker.untrackedConnections;
       for (const owner of rankOwners(owners.all.values(), config.processes)) {
         observer.observe(instruments.byProcess, owner.connections, owner.attributes);
         others -= owner.connections;
@@ -88,11 +88,11 @@ export default defineReceiver({
 
     function observeRoundTrips(observer: BatchObservableResult, { observer: { tracker } }: Watch): void {
       for (const port of portAttributes.keys()) if (!tracker.roundTrips.has(port)) portAttributes.delete(port);
-      for (const [port, { sum_us, count }] of tracker.roundTrips) {
+      tracker.roundTrips.visit((port, mean_s) => {
         const attributes = portAttributes.get(port) ?? { 'network.local.port': port };
         portAttributes.set(port, attributes);
-        observer.observe(instruments.rtt, sum_us / count / 1e6, attributes);
-      }
+        observer.observe(instruments.rtt, mean_s, attributes);
+      });
     }
 
     return {

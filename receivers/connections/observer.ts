@@ -2,6 +2,7 @@
 import type { ComponentLog, Host } from '../../src/component.ts';
 import { messageOf } from '../../src/errors.ts';
 import { attempt, createSource } from '../../src/procfs/source.ts';
+import type { PortRange } from './directions.ts';
 import type { Ending } from './endings.ts';
 import { parseTcpCounts, parseTimeWaits, type TcpCounts } from './kernel_counts.ts';
 import type { Owners } from './owners.ts';
@@ -20,6 +21,7 @@ export interface ObserverOptions {
   readonly folder: string;
   readonly withUdp: boolean;
   readonly max_connections: number;
+  readonly portRange: PortRange;
   /** Whether the pipelines take events. */
   readonly hasRoom: () => boolean;
 }
@@ -47,7 +49,11 @@ export interface Observer {
 
 export function createObserver(options: ObserverOptions): Observer {
   const { host, log, source, report, owners, folder } = options;
-  const tracker = createTracker(source, { limit: options.max_connections, report });
+  const tracker = createTracker(source, {
+    limit: options.max_connections,
+    report,
+    portRange: options.portRange,
+  });
   const transports = options.withUdp ? [TCP, UDP] : [TCP];
   const readCounts = createSource({ host, log }, `${folder}/snmp`, parseTcpCounts);
   const readTimeWaits = createSource({ host, log }, `${folder}/sockstat`, parseTimeWaits);
@@ -66,7 +72,7 @@ export function createObserver(options: ObserverOptions): Observer {
   let dropped = 0;
 
   function drain(): void {
-    const lost = attempt(log, 'notices', () => source.drain((ended) => tracker.end(ended, owners))) ?? 1;
+    const lost = attempt(log, 'notices', () => source.drain((ended) => tracker.end(ended))) ?? 1;
     if (lost === 0) return;
     hasLost = true;
     overflows.kernel += lost;
@@ -95,8 +101,9 @@ export function createObserver(options: ObserverOptions): Observer {
     else if (before !== undefined) {
       const opened = before.activeOpens + before.passiveOpens - base.activeOpens - base.passiveOpens;
       // What is on its way from the one count to the other comes and goes; what is missing stays.
-      unseen = Math.max(unseen, opened - tracker.noticed);
+      unseen = Math.max(unseen, opened - tracker.rows.noticed);
     }
+    if (!isReady) log.info(`Sees ${tracker.table.size} sockets by ${source.name}`);
     isReady = true;
   }
 

@@ -47,7 +47,12 @@ const LINKS_A_TURN = 1000;
 const SOURCE = '/proc/[pid]/fd';
 const NS_PER_TICK = 10_000_000n;
 
-export function createOwners(host: Host, log: ComponentLog, table: ProcessTable): Owners {
+export function createOwners(
+  host: Host,
+  log: ComponentLog,
+  table: ProcessTable,
+  { mostLinks = MOST_LINKS } = {},
+): Owners {
   const onFailure = (source: string, error: unknown): void => {
     attempt(log, source, () => {
       throw error;
@@ -145,7 +150,7 @@ export function createOwners(host: Host, log: ComponentLog, table: ProcessTable)
         for (const descriptor of descriptors) {
           if ((before?.has(descriptor) ?? false) !== isSecondLook) continue;
           if (isDenied(process)) break;
-          if (links++ >= MOST_LINKS) return false;
+          if (links++ >= mostLinks) return false;
           read.add(descriptor);
           const inode = readSocket(process, descriptor);
           // Another process may have the pid by now.

@@ -1,7 +1,7 @@
 /** The source `proc`: the lists of sockets in `/proc/net`, read in pieces. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { Host } from '../../src/component.ts';
-import { ListedSocket, TCP_LISTEN, visitSockets } from '../../src/procfs/inet_sockets.ts';
+import { ListedSocket, TCP_LISTEN, TCP_TIME_WAIT, visitSockets } from '../../src/procfs/inet_sockets.ts';
 import { isAbsent } from '../../src/procfs/source.ts';
 import { COOKIE, IPV4, IPV6, LOCAL, PORTS, Sighting, TCP, UDP } from './sighting.ts';
 import type { SocketSource } from './source.ts';
@@ -20,7 +20,8 @@ export function createProcSource(host: Host, folder: string): SocketSource {
   function show(take: (seen: Sighting) => void): void {
     seen.family = listed.isIpv6 ? IPV6 : IPV4;
     seen.state = listed.state;
-    seen.isTimeWait = seen.transport === TCP && listed.timer === TIME_WAIT_TIMER;
+    // In FIN_WAIT_2, too, a connection may only wait.
+    seen.isTimeWait = seen.transport === TCP && (listed.timer === TIME_WAIT_TIMER || listed.state === TCP_TIME_WAIT);
     seen.inode = listed.inode;
     const { words } = seen;
     words[PORTS] = listed.ports;

@@ -3,6 +3,7 @@ import type { AnyValue } from '../../src/model/attributes.ts';
 import type { LogRecord, Resource, Scope } from '../../src/model/batch.ts';
 import type { Outlet } from '../../src/outlet.ts';
 import { TCP_STATES } from '../../src/procfs/inet_sockets.ts';
+import type { Direction } from './directions.ts';
 import type { Ending } from './endings.ts';
 import type { EventFilter } from './event_filter.ts';
 import type { Owner } from './owners.ts';
@@ -41,7 +42,8 @@ export interface Subject {
   readonly family: number;
   /** The kernel's number of the state that it was seen in last; 0 where it never was. */
   readonly state: number;
-  readonly isIncoming: boolean;
+  /** undefined where it cannot be told. */
+  readonly direction: Direction | undefined;
   readonly owner: Owner | undefined;
 }
 
@@ -147,7 +149,9 @@ function attributesOf(subject: Subject, facts: Facts): Record<string, AnyValue> 
   if (port !== 0) {
     attributes['network.peer.address'] = addressText(words, PEER, family);
     attributes['network.peer.port'] = port;
-    if (transport !== UDP) attributes['network.connection.direction'] = subject.isIncoming ? 'incoming' : 'outgoing';
+    if (transport !== UDP && subject.direction !== undefined) {
+      attributes['network.connection.direction'] = subject.direction;
+    }
   }
   const stateName = transport === UDP ? undefined : TCP_STATES[state];
   if (stateName !== undefined) attributes['network.connection.state'] = stateName;
@@ -165,13 +169,14 @@ function attributesOf(subject: Subject, facts: Facts): Record<string, AnyValue> 
 }
 
 /** `TCP 10.0.0.1:443 ← 10.0.0.7:51234 opened (nginx, pid 812)`: the arrow points to whom it was opened. */
-function bodyOf(happening: Happening, { words, family, transport, isIncoming, owner }: Subject): string {
+function bodyOf(happening: Happening, { words, family, transport, direction, owner }: Subject): string {
   const end = (at: number, port: number): string => {
     const address = addressText(words, at, family);
     return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
   };
   const port = peerPort(words[PORTS]);
-  const peer = port === 0 ? '' : ` ${isIncoming ? '←' : '→'} ${end(PEER, port)}`;
+  const peer =
+    port === 0 ? '' : ` ${direction === 'incoming' ? '←' : direction === 'outgoing' ? '→' : '–'} ${end(PEER, port)}`;
   const who = owner === undefined ? '' : ` (${owner.name === '' ? '' : `${owner.name}, `}pid ${owner.process.pid})`;
   const protocol = transport === UDP ? 'UDP' : 'TCP';
   return `${protocol} ${end(LOCAL, localPort(words[PORTS]))}${peer} ${WORDS[happening]}${who}`;

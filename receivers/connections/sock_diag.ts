@@ -110,7 +110,9 @@ function readSocket(view: DataView, at: number, length: number, transport: numbe
   seen.transport = transport;
   seen.family = view.getUint8(body);
   seen.state = view.getUint8(body + 1);
-  seen.isTimeWait = view.getUint8(body + 2) === TIME_WAIT_TIMER;
+  // In FIN_WAIT_2, too, a connection may only wait.
+  const isWaiting = view.getUint8(body + 2) === TIME_WAIT_TIMER || seen.state === TCP_TIME_WAIT;
+  seen.isTimeWait = transport !== UDP && isWaiting;
   seen.inode = view.getUint32(body + INODE, true);
   const { words } = seen;
   for (let word = 0; word < WORDS; word++) words[word] = view.getUint32(body + SOCKET_ID + word * 4, true);

@@ -16,6 +16,7 @@ export const IS_INCOMING = 4;
 export const IS_MISSING = 8;
 /** It counts as a connection: established, or on the way there. */
 export const IS_CONNECTION = 16;
+export const IS_OUTGOING = 32;
 
 /** The process is not known yet, and is not to be found. */
 export const UNRESOLVED = -1;
@@ -80,7 +81,7 @@ export class SocketTable {
     this.inode[row] = seen.inode;
     this.pass[row] = pass;
     this.since_ms[row] = NaN;
-    this.owner[row] = UNRESOLVED;
+    this.owner[row] = NOBODY;
     this.tries[row] = 0;
     this.#link(row);
     this.size++;

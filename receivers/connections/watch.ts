@@ -5,6 +5,8 @@ import type { LogBatch, MetricBatch, Resource } from '../../src/model/batch.ts';
 import { VERSION } from '../../src/model/version.ts';
 import { createOutlet, type Outlet } from '../../src/outlet.ts';
 import { openProcessTable } from '../../src/procfs/process/table.ts';
+import { attempt } from '../../src/procfs/source.ts';
+import { parsePortRange } from './directions.ts';
 import { createEventFilter, type Exclusion } from './event_filter.ts';
 import { openSockDiag } from './netlink.ts';
 import { createObserver, type Observer } from './observer.ts';
@@ -39,6 +41,7 @@ export interface Watch {
   stop(limit_ms: number): Promise<void>;
 }
 
+const PORT_RANGE = '/proc/sys/net/ipv4/ip_local_port_range';
 /** Between two looks, where no metrics are collected whose interval it would be. */
 const DEFAULT_INTERVAL_MS = 10_000;
 
@@ -70,6 +73,7 @@ export function createWatch(
     folder,
     withUdp: config.udp,
     max_connections: config.max_connections,
+    portRange: parsePortRange(attempt(log, PORT_RANGE, () => host.readText(PORT_RANGE), { isOptional: true })),
     hasRoom: () => outlet?.isFull !== true,
   }));
   let timer: NodeJS.Timeout | undefined;

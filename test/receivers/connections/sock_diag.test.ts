@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Direction } from '../../../receivers/connections/directions.ts';
 import { endingOf } from '../../../receivers/connections/endings.ts';
 import { parseTcpCounts, parseTimeWaits } from '../../../receivers/connections/kernel_counts.ts';
 import { createProcSource } from '../../../receivers/connections/proc_net.ts';
@@ -131,7 +132,7 @@ function ends(name: string, listening: readonly number[]): End[] {
     const { words } = ended.socket;
     all.push({
       ports: `${localPort(words[PORTS])} ${peerPort(words[PORTS])}`,
-      ending: endingOf(ended, listening.includes(localPort(words[PORTS]))),
+      ending: endingOf(ended, listening.includes(localPort(words[PORTS])) ? 'incoming' : 'outgoing'),
       sent: ended.sent_bytes,
       received: ended.received_bytes,
     });
@@ -157,16 +158,25 @@ describe('endingOf', () => {
       { ports: expect.stringMatching(/^\d+ 1$/), ending: 'refused', sent: 0, received: 0 },
     ]);
   });
-  test.each<[string, Partial<Ended>, boolean, string]>([
-    ['no answer to an attempt', { segmentsIn: 0 }, false, 'timeout'],
-    ['no answer any more', { hasAcknowledged: true, acknowledgedBeyondData: 1, isUnanswered: true }, false, 'timeout'],
-    ['data that was not acknowledged', { hasAcknowledged: true, acknowledgedBeyondData: -900 }, true, 'reset'],
-    ['a peer that sent nothing and was never answered', { segmentsIn: 3 }, true, 'reset'],
-    ['no tcp_info', { hasInfo: false }, true, 'unknown'],
-  ])('endingOf of %s', (_, facts, isIncoming, ending) => {
+  test.each<[string, Partial<Ended>, Direction | undefined, string]>([
+    ['no answer to an attempt', { segmentsIn: 0 }, 'outgoing', 'timeout'],
+    [
+      'no answer any more',
+      { hasAcknowledged: true, acknowledgedBeyondData: 1, isUnanswered: true },
+      'outgoing',
+      'timeout',
+    ],
+    ['data that was not acknowledged', { hasAcknowledged: true, acknowledgedBeyondData: -900 }, 'incoming', 'reset'],
+    ['a peer that sent nothing and was never answered', { segmentsIn: 3 }, 'incoming', 'reset'],
+    ['no tcp_info', { hasInfo: false }, 'incoming', 'unknown'],
+    ['an end or a beginning', { hasAcknowledged: true, acknowledgedBeyondData: 1 }, undefined, 'unknown'],
+    ['an end and a beginning', { hasAcknowledged: true, acknowledgedBeyondData: 2 }, undefined, 'fin'],
+    ['neither', { hasAcknowledged: true, acknowledgedBeyondData: 0 }, undefined, 'reset'],
+    ['nothing', {}, undefined, 'unknown'],
+  ])('endingOf of %s', (_, facts, direction, ending) => {
     const ended = Object.assign(new Ended(), { hasInfo: true, ...facts });
     ended.socket.words[PORTS] = 0x5000_5000;
-    expect(endingOf(ended, isIncoming)).toBe(ending);
+    expect(endingOf(ended, direction)).toBe(ending);
   });
   test('readEnds reads sockets of UDP and listeners, which have no peer', () => {
     const transports: number[] = [];
