@@ -35,6 +35,7 @@ const ERRNO: Readonly<Record<number, string>> = {
   93: 'EPROTONOSUPPORT',
   95: 'EOPNOTSUPP',
   97: 'EAFNOSUPPORT',
+  98: 'EADDRINUSE',
   105: 'ENOBUFS',
   111: 'ECONNREFUSED',
 };
