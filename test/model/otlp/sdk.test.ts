@@ -51,7 +51,11 @@ const attributes: fc.Arbitrary<Attributes> = fc.dictionary(text, attributeValue,
 });
 const hrTime: fc.Arbitrary<HrTime> = fc.tuple(fc.nat({ max: 2 ** 32 - 1 }), fc.nat({ max: 999_999_999 }));
 const count = fc.nat();
-const sdkResource = fc.tuple(attributes, filled).map(([own, schemaUrl]) => resourceFromAttributes(own, { schemaUrl }));
+/** Not `__proto__`: the SDK assigns the attributes of a resource one by one, and that one becomes its prototype. */
+const resourceAttributes = attributes.filter((own) => !Object.hasOwn(own, '__proto__'));
+const sdkResource = fc
+  .tuple(resourceAttributes, filled)
+  .map(([own, schemaUrl]) => resourceFromAttributes(own, { schemaUrl }));
 const sdkScope = fc.record({ name: filled, version: filled, schemaUrl: filled });
 
 const head = { startTime: hrTime, endTime: hrTime, attributes };
@@ -176,6 +180,21 @@ test('encodeLogs writes the message that the serializer of OpenTelemetry writes'
       expect(objectOf(LogsRequest, ours)).toEqual(objectOf(LogsRequest, theirs));
     }),
   );
+});
+
+test('resourceFromAttributes of OpenTelemetry loses what is named __proto__, which encodeLogs and decodeLogs keep', () => {
+  const own: Resource['attributes'] = Object.fromEntries([['__proto__', 'kept']]);
+  expect(Object.keys(resourceFromAttributes(own as Attributes).attributes)).toEqual([]);
+  const [record] = fc.sample(logRecord, { numRuns: 1, seed: 1 });
+  const resource = resourceFromAttributes({});
+  const ours = recordOf({ ...record!, resource, instrumentationScope: { name: 'shop' } });
+  const bytes = encodeLogs({
+    signal: 'logs',
+    count: 1,
+    records: [{ ...ours, resource: { attributes: own, schemaUrl: '' } }],
+  });
+  expect(Object.entries(decodeLogs(bytes).records[0]!.resource.attributes)).toEqual([['__proto__', 'kept']]);
+  expect(JSON.stringify(objectOf(LogsRequest, bytes))).toContain('"key":"__proto__"');
 });
 
 function bytesOf(serialized: Uint8Array | undefined): Uint8Array {
