@@ -10,6 +10,7 @@ import { loadRegistry, SECTIONS, SINGULAR } from '../src/config/registry.ts';
 import type { Host } from '../src/procfs/host.ts';
 import { runReceiver, valuesOf } from './support/collect.ts';
 import { type AnyDefinition, checkDefinition, checkList, checkMetrics } from './support/conformance.ts';
+import { minimalOf } from './support/minimal.ts';
 import { createMachine } from './support/machines.ts';
 import { logBatch, logRecord, metric, metricBatch, runProcessor, series } from './support/processor.ts';
 
@@ -17,18 +18,6 @@ const { exporters, processors, receivers } = await loadRegistry(catalog);
 
 const ALL: readonly AnyDefinition[] = [...receivers, ...processors, ...exporters];
 
-/** The options without which a component cannot be, where it has such. */
-const MINIMAL: Readonly<Record<string, object>> = {
-  'processor attributes': { actions: [{ key: 'k', action: 'upsert', value: 'w' }] },
-  'processor probabilistic_sampler': { sampling_percentage: 100 },
-  'processor rate_limit': { records_per_second: 1 },
-  'processor resource': { attributes: [{ key: 'k', action: 'upsert', value: 'w' }] },
-  'exporter otlp': { endpoint: 'http://127.0.0.1:4318' },
-  'exporter influxdb': { bucket: 'b' },
-  'exporter file': { path: '/nowhere/telemetry.jsonl' },
-  'exporter sdk': { package: '@opentelemetry/exporter-metrics-otlp-grpc', export: 'OTLPMetricExporter' },
-};
-const minimalOf = ({ kind, type }: AnyDefinition): object => MINIMAL[`${kind} ${type}`] ?? {};
 const nameOf = ({ kind, type }: AnyDefinition): string => `${kind} ${type}`;
 const named = <D extends AnyDefinition>(definitions: readonly D[]) => definitions.map((d) => [nameOf(d), d] as const);
 
@@ -85,7 +74,7 @@ describe('create has no effect', () => {
   test.each(named(receivers))('%s', async (_, definition) => {
     for (const platform of ['linux', 'darwin', 'win32', 'freebsd'] as const) {
       const before = process.getActiveResourcesInfo();
-      const config = minimalOf(definition) as Record<string, unknown>;
+      const config = minimalOf(definition);
       const run = await runReceiver(definition, {
         config,
         platform,
@@ -100,7 +89,7 @@ describe('create has no effect', () => {
 
   test.each(named(processors))('%s', (_, definition) => {
     const before = process.getActiveResourcesInfo();
-    const run = runProcessor(definition, minimalOf(definition) as Record<string, unknown>, untouchable('linux'));
+    const run = runProcessor(definition, minimalOf(definition), untouchable('linux'));
     expect(process.getActiveResourcesInfo()).toEqual(before);
     expect(run.out).toEqual([]);
   });
@@ -141,7 +130,8 @@ const measuring = receivers.filter(({ metrics }) => Object.keys(metrics).length 
 test.each(named(measuring))(
   '%s survives a machine without any file, and says each thing once',
   async (_, definition) => {
-    const run = await runReceiver(definition, { rootPath: createMachine({}).root, everything: true });
+    const config = minimalOf(definition);
+    const run = await runReceiver(definition, { rootPath: createMachine({}).root, everything: true, config });
     await run.collect();
     const said = [...run.said];
     await run.collect();
@@ -152,7 +142,8 @@ test.each(named(measuring))(
 );
 
 test.each(named(measuring))('%s collects the same layout again', async (_, definition) => {
-  const run = await runReceiver(definition, { rootPath: 'test/fixtures/debian12-kvm' });
+  const config = minimalOf(definition);
+  const run = await runReceiver(definition, { rootPath: 'test/fixtures/debian12-kvm', config });
   await run.collect();
   const [second] = await run.collect();
   const [third] = await run.collect();
@@ -164,7 +155,8 @@ test.each(named(measuring))('%s measures nothing that is switched off', async (_
   const metrics = Object.fromEntries(
     Object.values<MetricDefinition>(definition.metrics).map(({ name }) => [name, { enabled: false }]),
   );
-  const run = await runReceiver(definition, { rootPath: createMachine({}).root, config: { metrics } });
+  const config = { ...minimalOf(definition), metrics };
+  const run = await runReceiver(definition, { rootPath: createMachine({}).root, config });
   expect(valuesOf(await run.collect())).toEqual({});
   await run.stop();
 });
@@ -180,7 +172,7 @@ test.each(named(processors))(
   async (_, definition) => {
     for (const signal of definition.signals) {
       if (signal === 'traces') continue;
-      const { processor, consume } = runProcessor(definition, minimalOf(definition) as Record<string, unknown>);
+      const { processor, consume } = runProcessor(definition, minimalOf(definition));
       await processor.start?.();
       const batch = signal === 'metrics' ? BATCH : LOGS;
       // A frozen batch throws if it is changed; its columns cannot be frozen.

@@ -57,6 +57,8 @@ export function createFollow(options: FollowOptions): Follow {
   let child: Child | undefined;
   let following: Promise<void> | undefined;
   let hasEntries = false;
+  /** Entries before this are older than `start_at: end` means, in microseconds. */
+  let since_us = 0;
 
   function take(entry: Entry): void {
     if (stopping.signal.aborted) return;
@@ -65,6 +67,9 @@ export function createFollow(options: FollowOptions): Follow {
     // Entries of journals that were copied together may come without one.
     if (cursor !== '') start = { cursor };
     if (isKnown) return;
+    // An argument of journalctl has seconds only.
+    if (since_us > 0 && Number(textOf(entry, '__REALTIME_TIMESTAMP') || since_us) < since_us) return;
+    since_us = 0;
     hasEntries = true;
     figures.bytes += entry.bytes;
     figures.truncatedFields += entry.truncated.length;
@@ -135,7 +140,13 @@ export function createFollow(options: FollowOptions): Follow {
     figures,
     async start() {
       const kept = file.load();
-      if (kept !== undefined) start = { cursor: kept.cursor };
+      if (kept !== undefined) {
+        start = { cursor: kept.cursor };
+      } else if (config.start_at === 'end' && config.directory === undefined) {
+        // So nothing is missed while journalctl starts, and starts again; of a clock that is another's it would not do.
+        since_us = Date.now() * 1000;
+        start = { since_s: Math.floor(since_us / 1e6) };
+      }
       try {
         child = await launch();
       } catch (error) {
@@ -145,8 +156,6 @@ export function createFollow(options: FollowOptions): Follow {
           : messageOf(error);
         throw new Error(`Cannot read the journal: ${found}`, { cause: error });
       }
-      // Whatever comes while journalctl is away is not to be missed.
-      if (!('cursor' in start) && config.start_at === 'end') start = { since_s: Math.floor(Date.now() / 1000) };
       log.info('Follows the journal', { from: kept === undefined ? config.start_at : 'the kept position' });
       following = follow(child);
     },

@@ -44,10 +44,11 @@ function createSite(stream: string, then: 'end' | 'stay' = 'stay'): Site {
       onTestFinished(() => run.stop());
       return run;
     },
-    started: () => readFileSync(`${file}.arguments`, 'utf8').split('\n').slice(0, -1),
+    started: () => (existsSync(`${file}.arguments`) ? linesOf(`${file}.arguments`) : []),
   };
 }
 
+const linesOf = (file: string): string[] => readFileSync(file, 'utf8').split('\n').slice(0, -1);
 const recordsOf = (run: ReceiverRun): LogRecord[] =>
   run.handedOver.flatMap((batch) => (batch.signal === 'logs' ? batch.records : []));
 const bodies = (run: ReceiverRun): unknown[] => recordsOf(run).map(({ body }) => body);
@@ -76,8 +77,20 @@ describe('journald', () => {
     const second = await site.start();
     await until(() => recordsOf(second).length === 1);
     expect(bodies(second)).toEqual(['m4']);
-    expect(site.started()[0]).toContain('--lines=0');
+    expect(site.started()[0]).toContain('--no-tail --since=@');
     expect(site.started()[1]).toContain(`--no-tail --cursor=${cursor(3)}`);
+  });
+
+  test('begins with what is written from its start on, where it is told to begin at the end', async () => {
+    const at = (time_ms: number): string => `__REALTIME_TIMESTAMP=${time_ms * 1000}\n`;
+    const stream = entry(1, at(Date.now() - 300)) + entry(2, at(Date.now() + 60_000)) + entry(3, at(Date.now() - 300));
+    const run = await createSite(stream).start();
+    await until(() => recordsOf(run).length === 2);
+    expect(bodies(run)).toEqual(['m2', 'm3']);
+    const folder = createSite(entry(1, at(0)));
+    const other = await folder.start({ directory: '/mnt/journal' });
+    await until(() => recordsOf(other).length === 1);
+    expect(folder.started()[0]).toContain('--lines=0');
   });
 
   test('goes on with the entry after one that was deleted meanwhile', async () => {
