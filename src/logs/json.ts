@@ -11,10 +11,10 @@ const MAX_DEPTH = 32;
 const MAX_FIELDS = 1000;
 
 /**
- * Numbers that a double may not hold as written: of 16 digits and more, with a long fraction, and integral ones with a
- * point, which are doubles to whoever wrote them.
+ * Numbers that a double may not hold as written: of 16 digits and more, seconds since 1970 with more than six decimals, and
+ * integral ones with a point, which are doubles to whoever wrote them.
  */
-const DELICATE_NUMBER = /\d{16}|\d\.\d{7}|\d\.0+[,}\]\s]|\de[+-]?\d{3}/i;
+const DELICATE_NUMBER = /\d{16}|\d{9}\.\d{7}|\d\.0+[,}\]\s]/;
 
 export function createJsonParser(fields: FieldsReader): LineParser {
   return {

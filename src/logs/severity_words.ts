@@ -64,6 +64,7 @@ function scan(text: string, isEnough: (word: string) => boolean): void {
     const start = at;
     while (at < limit && isWordCharacter(text.charCodeAt(at))) at++;
     if (at - start > LONGEST || at - start < 3 || code > 127 || INITIALS[code] === 0) continue;
+    if (text.charCodeAt(start + 1) >= 0x61 && !mayBeLower(text, code, start, at)) continue;
     const word = text.slice(start, at);
     if (isLevel(text, word, start, at, isAtStart)) {
       if (isEnough(word)) return;
@@ -78,6 +79,15 @@ function scan(text: string, isEnough: (word: string) => boolean): void {
 /** `E0102 15:04:05.678901 1 file.go:1] text`, of klog, glog and abseil; glog may have the year, too. */
 export function isKlog(text: string): boolean {
   return /^[IWEFD](?:2[0-9]{7}|[0-9]{4}) [0-9]{2}:/.test(text);
+}
+
+/** Most words of a text are in lower case, and the next characters tell that they are neither levels nor their keys. */
+function mayBeLower(text: string, first: number, start: number, end: number): boolean {
+  const after = text.charCodeAt(end);
+  // A colon or a closing bracket; of `level` and `severity`, what stands before the value, too.
+  if (after === 0x3a || after === 0x5d || after === 0x3e || after === 0x29) return true;
+  const letter = first | 0x20;
+  return (letter === 0x6c || letter === 0x73) && KEYS.has(text.slice(start, end).toLowerCase());
 }
 
 function isLevel(text: string, word: string, start: number, end: number, isAtStart: boolean): boolean {

@@ -59,6 +59,8 @@ export function unixTime(moment: Moment, context: TimeContext): bigint | undefin
   const inYear = (year: number): number => {
     if (!isDate(year, month, day)) return NaN;
     const wall_ms = daysSince1970(year, month, day) * DAY_MS + dayTime_ms;
+    // In no zone is it near now: asking the zone costs more than all the rest.
+    if (now_ms > 0 && wall_ms > now_ms + 3 * DAY_MS && Number.isNaN(moment.year)) return NaN;
     return Number.isNaN(moment.offset_s) ? context.zone(wall_ms, now_ms) : wall_ms - moment.offset_s * 1000;
   };
   let time_ms = NaN;
