@@ -101,6 +101,7 @@ export function createEngine(options: EngineOptions): Engine {
       else if (tracked.detached_ms !== undefined) {
         tracked.path = found.path;
         tracked.detached_ms = undefined;
+        tracked.isPathVacant = false;
       }
     }
     // Those of an earlier life first: others may be copies of them.

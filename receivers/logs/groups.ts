@@ -104,7 +104,7 @@ export function createGroups(
       return isOver ? complete(stream, group, start, next, 0) && goesOn : goesOn;
     },
     flush() {
-      for (const [stream, group] of [...open]) {
+      for (const [stream, group] of open) {
         complete(stream, group, Infinity, group.start, group.isInLine ? PARTIAL : 0);
       }
     },

@@ -1,6 +1,5 @@
 /** The few calls that reading files needs, each answered by libuv's threads: none holds up the loop on a slow volume. */
-import { close, fdatasync, fstat, open, read, stat, type BigIntStats } from 'node:fs';
-import { constants } from 'node:fs';
+import { close, constants, fdatasync, fstat, open, read, stat, type BigIntStats } from 'node:fs';
 
 /** Never waits for whoever would write into a FIFO, nor becomes the terminal of this process. */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);

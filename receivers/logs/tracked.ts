@@ -35,6 +35,8 @@ export class Tracked {
   moved_ms: number;
   /** When its name was found to be gone, or another file's. */
   detached_ms: number | undefined;
+  /** Nothing has taken its place. */
+  isPathVacant = false;
   hasMore = false;
   /** Nothing is read of it any more. */
   isOver = false;

@@ -9,7 +9,7 @@ import { createRecognition } from './recognition.ts';
 import type { Reader } from './reader.ts';
 import type { Shelf } from './shelf.ts';
 import { closeFile, codeOf, openFile, readFully, statFile, statOpenFile } from './system_calls.ts';
-import { inodeOf, Tracked } from './tracked.ts';
+import { inodeOf, type Tracked } from './tracked.ts';
 import { compressionOf, unpack } from './unpacked.ts';
 
 export interface WatcherOptions {
@@ -143,18 +143,32 @@ export function createWatcher(options: WatcherOptions): Watcher {
   }
 
   async function lookAt(file: Tracked, now_ms: number): Promise<BigIntStats | undefined> {
-    if (file.detached_ms !== undefined) return file.fd === undefined ? undefined : statOpenFile(file.fd);
+    if (file.detached_ms === undefined || file.isPathVacant) {
+      const stats = await statPath(file, now_ms);
+      if (stats !== undefined) return stats;
+    }
+    return file.fd === undefined ? undefined : statOpenFile(file.fd);
+  }
+
+  /** Undefined where the file is not at its path. */
+  async function statPath(file: Tracked, now_ms: number): Promise<BigIntStats | undefined> {
     try {
       const stats = await statFile(file.path);
-      if (inodeOf(stats) === file.inode) return stats;
+      file.isPathVacant = false;
+      if (inodeOf(stats) === file.inode) {
+        file.detached_ms = undefined;
+        return stats;
+      }
       detach(file, now_ms);
       if (stats.isFile()) options.onPathTaken(file.path, stats);
       else log.once(`kind ${file.path}`, `Does not read ${file.path} any more: it is no regular file now`);
     } catch (error) {
       if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
       detach(file, now_ms);
+      // Whoever rotates it puts the next one there.
+      file.isPathVacant = true;
     }
-    return file.fd === undefined ? undefined : statOpenFile(file.fd);
+    return undefined;
   }
 
   const isWhole = (file: Tracked): boolean => file.position.emitted === WHOLE;

@@ -2,7 +2,6 @@ import {
   appendFileSync,
   copyFileSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -13,88 +12,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { spawnSync } from 'node:child_process';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
-import logs from '../../../receivers/logs/index.ts';
-import type { Consumer } from '../../../src/component.ts';
-import type { LogBatch, LogRecord } from '../../../src/model/batch.ts';
 import { valuesOf } from '../../support/collect.ts';
-import { runReceiver, type ReceiverRun } from '../../support/collect.ts';
-
-interface Site {
-  readonly folder: string;
-  path(name: string): string;
-  /** Records of all runs. */
-  readonly records: LogRecord[];
-  /** What becomes of a batch; takes it unless it throws. */
-  onBatch: (batch: LogBatch) => Promise<void> | void;
-  start(config?: Readonly<Record<string, unknown>>): Promise<ReceiverRun>;
-  /** Waits until there are so many records, and returns their bodies. */
-  bodies(count: number): Promise<unknown[]>;
-}
-
-function createSite(): Site {
-  const folder = mkdtempSync(join(tmpdir(), 'sonde-logs-'));
-  mkdirSync(join(folder, 'log'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const records: LogRecord[] = [];
-  const site: Site = {
-    folder,
-    path: (name) => join(folder, 'log', name),
-    records,
-    onBatch: () => undefined,
-    async start(config = {}) {
-      const take: Consumer<LogBatch> = {
-        async consume(batch) {
-          await site.onBatch(batch);
-          records.push(...batch.records);
-        },
-      };
-      const run = await runReceiver(logs, {
-        config: {
-          include: [join(folder, 'log/*.log')],
-          directory: join(folder, 'state'),
-          poll_interval: '10ms',
-          search_interval: '30ms',
-          start_at: 'beginning',
-          format: 'none',
-          ...config,
-        },
-        next: { logs: take, metrics: undefined, traces: undefined },
-      });
-      onTestFinished(() => run.stop());
-      return run;
-    },
-    async bodies(count) {
-      await until(() => records.length >= count);
-      // Time enough for what should not come.
-      await pause(60);
-      return records.map(({ body }) => body);
-    },
-  };
-  return site;
-}
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
-
-async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 20_000;
-  while (!(await isTrue())) {
-    if (Date.now() > end) throw new Error('It did not come about within 20 s');
-    await pause(10);
-  }
-}
-
-const numbered = (from: number, to: number): string => {
-  let text = '';
-  for (let number = from; number < to; number++) text += `line number ${number} with some text to fill it up\n`;
-  return text;
-};
-const numbers = (records: readonly LogRecord[]): number[] =>
-  records.map(({ body }) => Number(String(body).split(' ')[2]));
-const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);
+import { createSite, numbered, numbers, pause, range, until } from '../../support/log_site.ts';
 
 test('logs reads what is there and what is added, with the name of the file', async () => {
   const site = createSite();
@@ -145,6 +67,7 @@ test('logs goes on where it was after a restart, also in files that were rotated
 test('logs follows a renamed file to its end, whether or not its new name is meant', async () => {
   for (const include of ['a.log', 'a.log*']) {
     const site = createSite();
+    writeFileSync(site.path('a.log'), '');
     const run = await site.start({ include: [site.path(include)], rotate_wait: '200ms', search_interval: '1h' });
     let next = 0;
     for (let round = 0; round < 5; round++) {
