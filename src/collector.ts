@@ -50,7 +50,11 @@ export function createCollector(options: CollectorOptions): Collector {
     const started_ms = performance.now();
     const limit = createTimeLimit();
     const time = BigInt(Math.round(now_ms)) * 1_000_000n;
-    const results = options.meters().map((meter) => meter.collect({ time, receiver, onDemand, limit }));
+    // Each is a whole of its own: what one measures does not say that the series of another have ended.
+    const results = options.meters().map((meter, index) => {
+      const name = index === 0 ? receiver : `${receiver}#${index}`;
+      return meter.collect({ time, receiver: name, onDemand, limit });
+    });
     const done = (readings: Readings): Readings => {
       figures.operations++;
       figures.duration_s += (performance.now() - started_ms) / 1000;

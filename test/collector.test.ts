@@ -9,7 +9,10 @@ import { createLog } from '../src/telemetry/log.ts';
 import { systemClock } from '../src/scheduler.ts';
 
 /** A collector over one gauge, whose source is `source`; what it hands over is in `clocked` and `demanded`. */
-function createHarness(source: () => void | Promise<void>, { timeout_ms = 20, refuse = false } = {}) {
+function createHarness(
+  source: () => void | Promise<void>,
+  { timeout_ms = 20, refuse = false, others = [] as ObservableMeter[] } = {},
+) {
   const lines: string[] = [];
   const [clocked, demanded]: [MetricBatch[], MetricBatch[]] = [[], []];
   const meter = new ObservableMeter({
@@ -27,7 +30,7 @@ function createHarness(source: () => void | Promise<void>, { timeout_ms = 20, re
   const figures = createFigures({ id: 'r', kind: 'receiver', signal: 'metrics', pipeline: undefined });
   const collector = createCollector({
     receiver: 'r',
-    meters: () => [meter],
+    meters: () => [meter, ...others],
     next: {
       consume: (batch) => {
         if (refuse) throw new RetryableError('full');
@@ -105,4 +108,19 @@ test('Collector counts what the pipeline refuses and what a source throws, and g
   await broken.collector.tick(2);
   expect(broken.clocked).toHaveLength(2);
   expect(broken.lines.filter((line) => line.includes('/proc/x'))).toHaveLength(1);
+});
+
+test('Collector hands over what other meters measure as wholes of their own, so that none stands for the rest', async () => {
+  const other = new ObservableMeter({
+    resource: { attributes: {}, schemaUrl: '' },
+    scope: { name: 'other', version: '', attributes: {}, schemaUrl: '' },
+    bootTime: 0n,
+    agentStartTime: 0n,
+  });
+  const { collector, clocked } = createHarness(() => {}, { others: [other] });
+  await collector.tick(1);
+  expect(clocked.map(({ count, collection }) => [count, collection?.receiver])).toEqual([
+    [1, 'r'],
+    [0, 'r#1'],
+  ]);
 });
