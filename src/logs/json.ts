@@ -4,17 +4,12 @@ import { DoubleValue, type AnyValue, type Attributes } from '../model/attributes
 import { severityName } from '../model/severity.ts';
 import type { FieldsReader } from './fields.ts';
 import type { LineParser, ParsedLine } from './format.ts';
+import { endOfDigits, isDigit } from './time/scan.ts';
 
 /** What nests deeper stays as its JSON text: receivers of OTLP need not take more. */
 const MAX_DEPTH = 32;
 /** An object with more fields than this is data, not a line of a log: it is kept whole. */
 const MAX_FIELDS = 1000;
-
-/**
- * Numbers that a double may not hold as written: of 16 digits and more, seconds since 1970 with more than six decimals, and
- * integral ones with a point, which are doubles to whoever wrote them.
- */
-const DELICATE_NUMBER = /\d{16}|\d{9}\.\d{7}|\d\.0+[,}\]\s]/;
 
 export function createJsonParser(fields: FieldsReader): LineParser {
   return {
@@ -53,12 +48,40 @@ export function parseJsonObject(text: string, isTime: (name: string) => boolean)
   while (text.charCodeAt(start) === 0x20 || text.charCodeAt(start) === 0x09) start++;
   if (text.charCodeAt(start) !== 0x7b) return undefined;
   try {
-    const object = DELICATE_NUMBER.test(text) ? parseExactly(text, isTime) : (JSON.parse(text) as Attributes);
+    const object = mayLoseDigits(text) ? parseExactly(text, isTime) : (JSON.parse(text) as Attributes);
     return limited(object);
   } catch {
     // It is no JSON, which is what the caller asked.
     return undefined;
   }
+}
+
+/**
+ * Whether a number may be one that a double does not hold as written: of 16 digits and more, seconds since 1970 with more
+ * than six decimals, and integral ones with a point, which are doubles to whoever wrote them. It may stand in a string,
+ * which costs time, no more. A regular expression for it takes longer than JSON.parse.
+ */
+function mayLoseDigits(text: string): boolean {
+  for (let at = 15; at < text.length; at += 16) {
+    if (!isDigit(text.charCodeAt(at))) continue;
+    let start = at;
+    while (start > at - 15 && isDigit(text.charCodeAt(start - 1))) start--;
+    if (endOfDigits(text, at) - start >= 16) return true;
+  }
+  for (let point = text.indexOf('.'); point > 0; point = text.indexOf('.', point + 1)) {
+    if (!isDigit(text.charCodeAt(point - 1)) || !isDigit(text.charCodeAt(point + 1))) continue;
+    const end = endOfDigits(text, point + 1);
+    if (end - point > 7 && isDigit(text.charCodeAt(point - 9))) return true;
+    const next = text.charCodeAt(end);
+    const isEnd = next === 0x2c || next === 0x7d || next === 0x5d || next <= 0x20;
+    if (isEnd && isAllZeros(text, point + 1, end)) return true;
+  }
+  return false;
+}
+
+function isAllZeros(text: string, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (text.charCodeAt(at) !== 0x30) return false;
+  return true;
 }
 
 /** What nests too deep as text; undefined where there are too many fields. */
