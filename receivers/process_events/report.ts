@@ -60,6 +60,9 @@ const CORE_DUMPED = 0x80;
 
 export function createReport(options: ReportOptions): Report {
   const { outlet, resource, scope, kinds, userName, bootTime } = options;
+  // What is told of a short-lived process follows each other.
+  let lastTicks = NaN;
+  let lastCreation = '';
   const told: Record<Kind, number> = { start: 0, fork: 0, exit: 0, setuid: 0, setgid: 0, oom_kill: 0 };
 
   function describe({ pid, startTicks, parent, owner, program }: Tracked): Record<string, AnyValue> {
@@ -80,7 +83,10 @@ export function createReport(options: ReportOptions): Report {
 
   /** RFC 3339 with milliseconds: from the boot, which is one stable value, so every observer agrees. */
   function creationTime(ticks: number): string {
-    return new Date(Number((bootTime + BigInt(ticks) * NS_PER_TICK) / 1_000_000n)).toISOString();
+    if (ticks === lastTicks) return lastCreation;
+    lastTicks = ticks;
+    lastCreation = new Date(Number((bootTime + BigInt(ticks) * NS_PER_TICK) / 1_000_000n)).toISOString();
+    return lastCreation;
   }
 
   function push(
@@ -189,7 +195,10 @@ export function createReport(options: ReportOptions): Report {
 }
 
 function add(attributes: Record<string, AnyValue>, more: More): void {
-  for (const [key, value] of Object.entries(more)) if (value !== undefined) attributes[key] = value;
+  for (const key in more) {
+    const value = more[key];
+    if (value !== undefined) attributes[key] = value;
+  }
 }
 
 function nameOf({ pid, program }: Tracked): string {

@@ -81,8 +81,8 @@ export function decodePage(page: Buffer, visit: VisitEvent): number {
       } else {
         time_ns += delta;
         // The length counts itself; padding is an event that was taken back.
-        if (word < 4) break;
-        if (type === 0 && at + word <= end) visit(at + 4, at + word, time_ns);
+        if (word < 4 || at + word > end) break;
+        if (type === 0) visit(at + 4, at + word, time_ns);
         at += (word + 3) & ~3;
       }
     } else {

@@ -176,13 +176,18 @@ function findRoot(host: Host): string {
   if (root === undefined) {
     throw new Error(`Cannot trace processes: no tracefs that may be read is mounted at ${PLACES.join(' or ')}`);
   }
-  try {
-    // PROC_PID_INIT_INO of include/linux/proc_ns.h
-    if (readlinkSync(host.resolve('/proc/1/ns/pid')) === 'pid:[4026531836]') return root;
-  } catch (error) {
-    throw new Error(`Cannot trace processes: ${messageOf(error)}`, { cause: error });
-  }
+  // Events have the pids of the first namespace, in which alone this thread of the kernel is.
+  if (readName(host, 2) === 'kthreadd') return root;
   throw new Error('Cannot trace processes: the kernel tells of other pids than /proc, which is of a container');
+}
+
+function readName(host: Host, pid: number): string | undefined {
+  try {
+    return host.readText(`/proc/${pid}/comm`).trim();
+  } catch {
+    // There is none.
+    return undefined;
+  }
 }
 
 /** Instances of agents that were killed. One that is in use cannot be removed. */
