@@ -25,6 +25,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'reads_every_20_ms', file: 'reads.ts', args: ['20', '20000'] },
   { name: 'scaling', file: 'scaling.ts' },
   { name: 'processes', file: 'processes.ts' },
+  { name: 'connections', file: 'connections.ts' },
   { name: 'peers', file: 'peers.ts' },
   { name: 'otlp', file: 'otlp.ts' },
   { name: 'remote_write', file: 'remote_write.ts' },

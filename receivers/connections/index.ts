@@ -44,8 +44,8 @@ export default defineReceiver({
       source,
       attributes: { 'network.connection.overflow.source': source },
     }));
-    const tracked = { 'network.socket.tracked': true };
-    const untracked = { 'network.socket.tracked': false };
+    const tracked = { 'network.socket.tracking': 'tracked' };
+    const untracked = { 'network.socket.tracking': 'untracked' };
     const portAttributes = new Map<number, Attributes>();
     let watch: Watch | undefined;
 

@@ -88,11 +88,11 @@ export const metrics = {
     source: 'sonde',
   },
   tracked: {
-    name: 'system.network.socket.tracked',
+    name: 'system.network.socket.count',
     instrument: 'updowncounter',
     unit: '{socket}',
-    about: 'Sockets that the receiver remembers, and those beyond max_connections.',
-    attributes: ['network.socket.tracked'],
+    about: 'Sockets by whether the receiver remembers them: tracked, or untracked beyond max_connections.',
+    attributes: ['network.socket.tracking'],
     source: 'sonde',
   },
   denied: {

@@ -14,16 +14,15 @@ const UDP_DESTROY = 0b1010;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_RCVBUFFORCE = 33;
-/** A notice takes some 1.3 KB of it. */
+/** The kernel takes it twice; a notice of 380 bytes needs up to 1.3 KB of that. */
 const RECEIVE_BYTES = 8 * 1024 * 1024;
 /** The kernel writes parts of at most 32 KiB, and tells if one was longer than the buffer. */
 const PAGE_BYTES = 65_536;
 const MSG_TRUNC = 0x20;
 /** Parts of some 300 sockets between two pauses for the event loop: about 2 ms. */
 const PAGES_A_TURN = 8;
-/** Notices that wait here while a dump is under way. */
-const MOST_WAITING_BYTES = 8 * 1024 * 1024;
-const EAGAIN = 'EAGAIN';
+/** Notices that wait here until a dump is done: more than the kernel has room for. */
+const MOST_WAITING_BYTES = 16 * 1024 * 1024;
 
 const FUNCTIONS = {
   socket: { return: 'int32', arguments: ['int32', 'int32', 'int32'] },
@@ -70,7 +69,10 @@ export function openSockDiag({ withUdp, withInfo, onEnds, onDeaf }: NetlinkOptio
   let waiting: Buffer[] = [];
   let waitingBytes = 0;
   let overflows = 0;
+  /** Notices were thrown away since they were drained. */
+  let isFull = false;
   let isDumping = false;
+  let isClosed = false;
   const notices = listen();
 
   function listen() {
@@ -96,17 +98,23 @@ export function openSockDiag({ withUdp, withInfo, onEnds, onDeaf }: NetlinkOptio
     for (;;) {
       const length = Number(c.recv(listener, page, BigInt(PAGE_BYTES), MSG_TRUNC));
       if (length <= 0) {
-        if (length === 0 || failure('receive').code === EAGAIN) break;
-        // ENOBUFS: there was no room for some; what follows can be read.
+        // There was no room for some; what follows can be read.
+        if (length === 0 || failure('receive').code !== 'ENOBUFS') break;
         overflows++;
-      } else if (length > PAGE_BYTES || waitingBytes + length > MOST_WAITING_BYTES) overflows++;
-      else {
+      } else if (length > PAGE_BYTES || waitingBytes + length > MOST_WAITING_BYTES) {
+        if (!isFull) overflows++;
+        isFull = true;
+      } else {
         waiting.push(Buffer.from(page.subarray(0, length)));
         waitingBytes += length;
       }
     }
-    if (hadNone && !isDumping && (waiting.length > 0 || overflows > 0)) setImmediate(onEnds);
+    if (hadNone && !isDumping && (waiting.length > 0 || overflows > 0)) setImmediate(tellEnds);
   }
+
+  const tellEnds = (): void => {
+    if (!isClosed) onEnds();
+  };
 
   const seen = new Sighting();
   const ended = new Ended();
@@ -160,16 +168,18 @@ export function openSockDiag({ withUdp, withInfo, onEnds, onDeaf }: NetlinkOptio
       }
     },
     drain(take) {
-      if (notices !== undefined) receive(notices.listener);
+      if (notices !== undefined && !isClosed) receive(notices.listener);
       const taken = waiting;
       const lost = overflows;
       waiting = [];
       waitingBytes = 0;
       overflows = 0;
+      isFull = false;
       for (const notice of taken) readEnds(notice, ended, take);
       return lost;
     },
     close() {
+      isClosed = true;
       notices?.close();
       c.close(fd);
     },

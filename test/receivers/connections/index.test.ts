@@ -119,7 +119,7 @@ describe('events', () => {
     ]);
     expect(await values()).toMatchObject({
       'process.network.connection.count{"process.remainder"="process"}': 4,
-      'system.network.socket.tracked{"network.socket.tracked"=false}': 2,
+      'system.network.socket.count{"network.socket.tracking"="untracked"}': 2,
       'system.network.connection.overflows{"network.connection.overflow.source"="max_connections"}': 1,
     });
     // What finds room now was there before.
