@@ -1,7 +1,8 @@
 /** ExportLogsServiceRequest to a log batch (opentelemetry/proto/logs/v1/logs.proto). */
-import type { AnyValue } from '../attributes.ts';
+import { NO_ATTRIBUTES, type AnyValue, type Attributes } from '../attributes.ts';
 import type { LogBatch, LogRecord, Resource, Scope } from '../batch.ts';
-import { type AttributesBuilder, finishAttributes, readAnyValue, readAttribute } from './any_value.ts';
+import { readAnyValue, readAttribute, type AttributesBuilder } from './any_value.ts';
+import { attributeSets } from './attribute_table.ts';
 import { Reader } from './reader.ts';
 import { readResourceEnvelope, readScopeEnvelope } from './resource.ts';
 import { names } from './string_table.ts';
@@ -37,7 +38,8 @@ function readResourceLogs(reader: Reader, records: LogRecord[]): void {
 
 function readRecord(reader: Reader, resource: Resource, scope: Scope): LogRecord {
   const end = reader.message();
-  let attributes: AttributesBuilder | undefined;
+  let attributes: Attributes | undefined;
+  let ownAttributes: AttributesBuilder | undefined;
   let body: AnyValue | undefined;
   let time = 0n;
   let observedTime = 0n;
@@ -67,7 +69,9 @@ function readRecord(reader: Reader, resource: Resource, scope: Scope): LogRecord
         body = readAnyValue(reader);
         break;
       case 0x32: // attributes
-        attributes = readAttribute(reader, attributes);
+        // A second run is added to a copy: the first may be that of other records, too.
+        if (attributes === undefined) attributes = attributeSets.read(reader, tag, end);
+        else attributes = ownAttributes = readAttribute(reader, ownAttributes ?? { ...attributes });
         break;
       case 0x38: // dropped_attributes_count
         droppedAttributesCount = reader.uint32();
@@ -96,7 +100,7 @@ function readRecord(reader: Reader, resource: Resource, scope: Scope): LogRecord
     severityNumber,
     severityText,
     body,
-    attributes: finishAttributes(attributes),
+    attributes: attributes ?? NO_ATTRIBUTES,
     droppedAttributesCount,
     flags,
     traceId,

@@ -166,6 +166,7 @@ function readNumberPoints(
     }
     const pointEnd = reader.message();
     let attributes: Attributes | undefined;
+    let ownAttributes: AttributesBuilder | undefined;
     let exemplars: Exemplar[] | undefined;
     let startTime = 0n;
     let time = 0n;
@@ -179,7 +180,7 @@ function readNumberPoints(
         case 0x3a: // attributes
           // A second run is added to a copy: the first may be that of other points, too.
           if (attributes === undefined) attributes = attributeSets.read(reader, tag, pointEnd);
-          else attributes = readAttribute(reader, { ...attributes });
+          else attributes = ownAttributes = readAttribute(reader, ownAttributes ?? { ...attributes });
           break;
         case 0x11: // start_time_unix_nano
           startTime = reader.startTime();

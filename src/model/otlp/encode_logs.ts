@@ -1,4 +1,5 @@
 /** Log batches to ExportLogsServiceRequest (opentelemetry/proto/logs/v1/logs.proto). */
+import { isLasting, type Attributes } from '../attributes.ts';
 import type { LogBatch, LogRecord, Resource, Scope } from '../batch.ts';
 import { writeAnyValue, writeAttributes } from './any_value.ts';
 import { Groups, resourceKey, scopeKey } from './layout_groups.ts';
@@ -59,12 +60,24 @@ function writeRecord(writer: Writer, record: LogRecord): void {
   if (record.severityNumber !== 0) writer.uint(0x10, record.severityNumber);
   if (record.severityText !== '') writer.string(0x1a, record.severityText);
   if (record.body !== undefined) writeAnyValue(writer, 0x2a, record.body);
-  writeAttributes(writer, 0x32, record.attributes);
+  writeOwnAttributes(writer, record.attributes);
   if (record.droppedAttributesCount !== 0) writer.uint(0x38, record.droppedAttributesCount);
   if (record.flags !== 0) writer.fixed32(0x45, record.flags);
-  if (record.traceId !== '') writer.data(0x4a, Buffer.from(record.traceId, 'hex'));
-  if (record.spanId !== '') writer.data(0x52, Buffer.from(record.spanId, 'hex'));
+  if (record.traceId !== '') writer.hex(0x4a, record.traceId);
+  if (record.spanId !== '') writer.hex(0x52, record.spanId);
   if (record.observedTime !== 0n) writer.fixed64(0x59, record.observedTime);
   if (record.eventName !== '') writer.string(0x62, record.eventName);
   writer.end(start, expected);
+}
+
+/** Fields of sets that come again as the same object. */
+const encodedAttributes = new WeakMap<Attributes, Buffer>();
+
+function writeOwnAttributes(writer: Writer, attributes: Attributes): void {
+  if (!isLasting(attributes)) return writeAttributes(writer, 0x32, attributes);
+  const known = encodedAttributes.get(attributes);
+  if (known !== undefined) return writer.raw(known);
+  const start = writer.position;
+  writeAttributes(writer, 0x32, attributes);
+  encodedAttributes.set(attributes, Buffer.from(writer.bytes.subarray(start, writer.position)));
 }

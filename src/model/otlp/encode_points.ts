@@ -186,8 +186,8 @@ function writeExemplars(writer: Writer, tag: number, exemplars: readonly Exempla
     const start = writer.begin(tag);
     writer.fixed64(0x11, exemplar.time);
     if (typeof exemplar.value === 'number') writer.double(0x19, exemplar.value);
-    if (exemplar.spanId !== '') writer.data(0x22, Buffer.from(exemplar.spanId, 'hex'));
-    if (exemplar.traceId !== '') writer.data(0x2a, Buffer.from(exemplar.traceId, 'hex'));
+    if (exemplar.spanId !== '') writer.hex(0x22, exemplar.spanId);
+    if (exemplar.traceId !== '') writer.hex(0x2a, exemplar.traceId);
     if (typeof exemplar.value === 'bigint') writer.fixed64(0x31, BigInt.asUintN(64, exemplar.value));
     writeAttributes(writer, 0x3a, exemplar.filteredAttributes);
     writer.end(start);

@@ -170,6 +170,17 @@ export class Writer {
     this.raw(content);
   }
 
+  /** Bytes given as hex digits; what follows the first that is none is left out. */
+  hex(tag: number, digits: string): void {
+    const size = digits.length >>> 1;
+    if (size > 127) return this.data(tag, Buffer.from(digits, 'hex'));
+    this.varint(tag);
+    this.reserve(1 + size);
+    const written = size === 0 ? 0 : this.bytes.write(digits, this.position + 1, size, 'hex');
+    this.bytes[this.position] = written;
+    this.position += 1 + written;
+  }
+
   /** Bytes as they are, of `content` from `start` to `end`. */
   raw(content: Uint8Array, start = 0, end = content.length): void {
     const size = end - start;

@@ -5,6 +5,7 @@ import { decodeLogs } from '../../../src/model/otlp/decode_logs.ts';
 import { encodeLogs } from '../../../src/model/otlp/encode_logs.ts';
 import { decodeLogsJson, encodeLogsJson } from '../../../src/model/otlp/json.ts';
 import { logBatch, recordsOf } from './arbitraries.ts';
+import { Writer } from '../../../src/model/otlp/writer.ts';
 import { LogsRequest, otlpJsonOf, parseJson, reencode } from './oracle.ts';
 
 const record: LogRecord = {
@@ -111,5 +112,53 @@ describe('encodeLogs', { timeout: 60_000 }, () => {
     const otlp = encodeLogs(batch);
     expect(encodeLogs({ ...batch, otlp })).toBe(otlp);
     expect(decodeLogs(encodeLogs([batch, { ...batch, otlp }])).count).toBe(2);
+  });
+});
+
+describe('decodeLogs', () => {
+  test('decodeLogs hands over the same object for attributes that came three times, which encodeLogs writes as they came', () => {
+    const bytes = encodeLogs({ signal: 'logs', count: 3, records: [record, record, record] });
+    const { records } = decodeLogs(bytes);
+    const again = decodeLogs(bytes);
+    expect(again.records[0]!.attributes).toBe(records[2]!.attributes);
+    expect(Buffer.compare(encodeLogs(again), bytes)).toBe(0);
+    expect(Buffer.compare(encodeLogs(decodeLogs(bytes)), bytes)).toBe(0);
+  });
+
+  test('decodeLogs reads all attributes behind a long one', () => {
+    const attributes = {
+      long: 'x'.repeat(200),
+      ...Object.fromEntries(Array.from({ length: 50 }, (_, at) => [`a${at}`, at])),
+    };
+    const bytes = encodeLogs({ signal: 'logs', count: 1, records: [{ ...record, attributes }] });
+    for (let time = 0; time < 3; time++) expect(decodeLogs(bytes).records[0]!.attributes).toEqual(attributes);
+  });
+
+  test('decodeLogs adds attributes that come apart from the first ones, and leaves those of other records alone', () => {
+    const write = (writer: Writer, tag: number, content: () => void): void => {
+      const start = writer.begin(tag);
+      content();
+      writer.end(start);
+    };
+    const writer = new Writer();
+    const attribute = (key: string): void =>
+      write(writer, 0x32, () => {
+        writer.string(0x0a, key);
+        write(writer, 0x12, () => writer.string(0x0a, `value of ${key}`));
+      });
+    write(writer, 0x0a, () =>
+      write(writer, 0x12, () => {
+        for (const later of [[], [], [], ['later', 'last'], []]) {
+          write(writer, 0x12, () => {
+            attribute('apart');
+            writer.uint(0x10, 9);
+            later.forEach(attribute);
+          });
+        }
+      }),
+    );
+    const { records } = decodeLogs(writer.take());
+    const keys = records.map(({ attributes }) => Object.keys(attributes));
+    expect(keys).toEqual([['apart'], ['apart'], ['apart'], ['apart', 'later', 'last'], ['apart']]);
   });
 });
