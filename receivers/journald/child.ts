@@ -15,15 +15,25 @@ export interface Child {
 const MAX_SAID = 2000;
 const KILL_AFTER_MS = 2000;
 
-/** @throws {Error} with the system's `code`: it cannot be started */
-export async function startChild(command: string, args: readonly string[]): Promise<Child> {
+/**
+ * @param onSaid told of what it says on stderr, as that some entries are not to be seen
+ * @throws {Error} with the system's `code`: it cannot be started
+ */
+export async function startChild(
+  command: string,
+  args: readonly string[],
+  onSaid: (text: string) => void,
+): Promise<Child> {
   const { spawn } = process.getBuiltinModule('node:child_process');
   const child: ChildProcessByStdio<null, Readable, Readable> = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, LC_ALL: 'C.UTF-8', SYSTEMD_PAGER: '', SYSTEMD_COLORS: '0' },
   });
   let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-MAX_SAID)));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-MAX_SAID);
+    onSaid(text.trim().slice(0, MAX_SAID));
+  });
   const { promise: ended, resolve: onEnded } = Promise.withResolvers<string>();
   child.once('exit', (code, signal) => onEnded(signal === null ? `code ${code}` : `signal ${signal}`));
   await new Promise<void>((resolve, reject) => {

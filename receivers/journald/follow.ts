@@ -81,7 +81,9 @@ export function createFollow(options: FollowOptions): Follow {
   }
 
   async function launch(): Promise<Child> {
-    return startChild(config.journalctl, journalctlArguments(config, start, options.rootPath));
+    return startChild(config.journalctl, journalctlArguments(config, start, options.rootPath), (text) =>
+      log.once('said', `journalctl says: ${text}`),
+    );
   }
 
   async function read(from: Child): Promise<void> {
@@ -103,7 +105,8 @@ export function createFollow(options: FollowOptions): Follow {
 
   async function follow(first: Child): Promise<void> {
     let delay_ms = config.restart_delay;
-    for (let current: Child | undefined = first; !stopping.signal.aborted;) {
+    let current: Child | undefined = first;
+    while (!stopping.signal.aborted) {
       if (current !== undefined) {
         child = current;
         hasEntries = false;
@@ -123,6 +126,8 @@ export function createFollow(options: FollowOptions): Follow {
         current = undefined;
       }
     }
+    // It was started while the receiver was stopped.
+    await current?.end();
   }
 
   async function readUntilEnd(current: Child): Promise<string> {

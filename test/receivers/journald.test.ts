@@ -155,6 +155,7 @@ describe('journald', () => {
     expect(run.said.filter((line) => line.startsWith('once journalctl'))).toEqual([
       'once journalctl: Cannot follow the journal: journalctl ended with code 1: Failed to go on; starts journalctl again',
     ]);
+    expect(run.said).toContain('once said: journalctl says: Failed to go on');
     expect(valuesOf(await run.collect())['journald.restarts{}']).toBeGreaterThanOrEqual(2);
   });
 

@@ -1,0 +1,63 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { createPositionFile, positionPath } from '../src/position_file.ts';
+import { createRecordedLog } from './support/recorded_log.ts';
+
+function create() {
+  const folder = mkdtempSync(join(tmpdir(), 'sonde-position-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const log = createRecordedLog();
+  const path = join(folder, 'below/position.json');
+  const parse = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
+  return { folder, path, log, file: createPositionFile({ path, parse, log }) };
+}
+
+test('createPositionFile gives back what was saved last, and leaves nothing beside it', () => {
+  const { file, path } = create();
+  expect(file.load()).toBeUndefined();
+  file.save(1);
+  file.save(2);
+  expect(file.load()).toBe(2);
+  expect(readdirSync(join(path, '..'))).toEqual(['position.json']);
+});
+
+test.each(['', '{', '"text"'])('createPositionFile sets %j aside, and says so', (text) => {
+  const { file, path, log } = create();
+  file.save(1);
+  writeFileSync(path, text);
+  expect(file.load()).toBeUndefined();
+  expect(log.lines.map(({ level }) => level)).toEqual(['warn']);
+  expect(readFileSync(`${path}.bad`, 'utf8')).toBe(text);
+  expect(existsSync(path)).toBe(false);
+});
+
+test('createPositionFile says once that it cannot keep a position, and when it can again', () => {
+  const { file, folder, log } = create();
+  writeFileSync(join(folder, 'below'), '');
+  file.save(1);
+  file.save(2);
+  rmSync(join(folder, 'below'));
+  file.save(3);
+  expect(log.lines.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^Cannot keep the position: /),
+    'The position can be kept again',
+  ]);
+  expect(file.load()).toBe(3);
+});
+
+test('createPositionFile throws where it cannot be read at all', () => {
+  const { file, path } = create();
+  file.save(1);
+  rmSync(path);
+  const folder = createPositionFile({ path: join(path, '..'), parse: () => undefined, log: createRecordedLog() });
+  expect(() => folder.load()).toThrow(/^Cannot read the position ".*": EISDIR/);
+});
+
+test('positionPath has a file for each receiver, where systemd says', () => {
+  vi.stubEnv('STATE_DIRECTORY', '/var/lib/a:/var/lib/b');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  expect(positionPath('journald/host', undefined)).toBe('/var/lib/a/positions/journald%2Fhost.json');
+  expect(positionPath('journald', '/x/y')).toBe('/x/y');
+});
