@@ -75,8 +75,11 @@ export function createReader(options: ReaderOptions): Reader {
       };
       const isQuiet = flush_ms > 0 && now_ms - file.grown_ms >= flush_ms;
       const isStuck = !isAtEnd && data.length >= most_bytes;
-      const mustFlushLine = isAtEnd && (isFinal || isQuiet);
-      const mustFlushGroups = mustFlushLine || isStuck || (flush_ms > 0 && now_ms - file.moved_ms >= flush_ms);
+      // The end of a compressed file may still be to come.
+      const isEnd = isFinal && !(unpacked?.isUnfinished ?? false);
+      const mustFlushLine = isAtEnd && (isEnd || (isQuiet && unpacked === undefined));
+      const mustFlushGroups =
+        mustFlushLine || isStuck || (unpacked === undefined && flush_ms > 0 && now_ms - file.moved_ms >= flush_ms);
       const groups = group === undefined ? undefined : createGroups(group, position.emitted, take);
       const end = splitLines(data, position, mustFlushLine, split, groups?.take ?? take);
       if (mustFlushGroups && !isFull) groups?.flush();

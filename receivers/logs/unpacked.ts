@@ -11,6 +11,8 @@ export interface Unpacked {
   read(buffer: Uint8Array, length: number, position: number): Promise<number>;
   /** Why the content ends before its end. */
   readonly error: Error | undefined;
+  /** It is because the file ends too early: it may be written still. */
+  readonly isUnfinished: boolean;
   close(): void;
 }
 
@@ -58,6 +60,9 @@ export function unpack(fd: number, compression: 'gzip' | 'zstd'): Unpacked {
   return {
     get error() {
       return error;
+    },
+    get isUnfinished() {
+      return error?.message === 'unexpected end of file';
     },
     async read(buffer, length, position) {
       dropBefore(position);

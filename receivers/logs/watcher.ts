@@ -257,11 +257,16 @@ export function createWatcher(options: WatcherOptions): Watcher {
   }
 
   async function endUnpacked(file: Tracked): Promise<void> {
-    const { error } = file.unpacked!;
+    const { error, isUnfinished } = file.unpacked!;
+    if (isUnfinished) {
+      log.once(`end ${file.path}`, `Waits for the rest of ${file.path}: it ends too early`);
+      return close(file);
+    }
     if (error !== undefined) {
       figures.errors += 1;
-      log.warn(`Cannot read the end of ${file.path}: ${error.message}`);
+      log.warn(`Cannot read all of ${file.path}: ${error.message}`);
     }
+    log.over(`end ${file.path}`, `The rest of ${file.path} has come`);
     file.position = { ...file.position, emitted: WHOLE };
     intake.moved(file.toEntry());
     await close(file);

@@ -238,3 +238,38 @@ test('logs gives a line without an end when the file does not grow, marked as a 
   appendFileSync(site.path('a.log'), ' business\nnext\n');
   expect(await site.bodies(3)).toEqual(['unfinished', ' business', 'next']);
 });
+
+test(
+  'logs waits for the end of a compressed file that is being written, and reads none of it twice',
+  { timeout: 30_000 },
+  async () => {
+    const site = createSite();
+    const whole = gzipSync(numbered(0, 20_000));
+    writeFileSync(site.path('a.log.gz'), whole.subarray(0, whole.length >> 1));
+    const run = await site.start({ include: [site.path('*')] });
+    await until(() => run.said.some((line) => line.includes('ends too early')));
+    const before = site.records.length;
+    expect(before).toBeGreaterThan(1000);
+    writeFileSync(site.path('a.log.gz'), whole);
+    await site.bodies(20_000);
+    expect(numbers(site.records)).toEqual(range(0, 20_000));
+  },
+);
+
+test(
+  'logs reads a damaged compressed file up to shortly before the damage, and says so',
+  { timeout: 30_000 },
+  async () => {
+    const site = createSite();
+    const bytes = gzipSync(numbered(0, 20_000));
+    // Its checksum (RFC 1952, section 2.3.1).
+    bytes[bytes.length - 6]! ^= 1;
+    writeFileSync(site.path('a.log.gz'), bytes);
+    const run = await site.start({ include: [site.path('*')] });
+    await until(() => run.said.some((line) => line.includes('Cannot read all of')));
+    await until(() => site.records.length > 10_000);
+    await pause(100);
+    expect(numbers(site.records)).toEqual(range(0, site.records.length));
+    expect(valuesOf(await run.collect())['log.file.errors{}']).toBe(1);
+  },
+);
