@@ -10,6 +10,8 @@ import { runReceiver, type ReceiverRun } from '../test/support/collect.ts';
 import { median, ms, table, target } from './measure.ts';
 
 const [command = '9', count = '0'] = process.argv.slice(2);
+/** Of iproute2. */
+const SS = 'ss';
 const SIZES = [0, 1000, 10_000];
 const ROUNDS = 5;
 /** Connections that are opened at once. */
@@ -83,7 +85,7 @@ async function cpuOf(run: ReceiverRun): Promise<number> {
 function cpuOfSs(): number {
   const rounds = ROUNDS * 4;
   const before = childTicks();
-  const loop = `for i in $(seq ${rounds}); do ss -tanp; done > /dev/null`;
+  const loop = `for i in $(seq ${rounds}); do ${SS} -tanp; done > /dev/null`;
   execFileSync('sh', ['-c', loop]);
   return ((childTicks() - before) * 10_000) / rounds;
 }
@@ -95,5 +97,5 @@ function childTicks(): number {
 }
 
 function countSockets(): number {
-  return execFileSync('ss', ['-Htan'], { encoding: 'utf8', maxBuffer: 2 ** 28 }).split('\n').length - 1;
+  return execFileSync(SS, ['-Htan'], { encoding: 'utf8', maxBuffer: 2 ** 28 }).split('\n').length - 1;
 }

@@ -19,7 +19,6 @@ export const TCP_STATES: readonly (string | undefined)[] = [
   'syn_received',
 ];
 
-export const TCP_ESTABLISHED = 1;
 export const TCP_SYN_SENT = 2;
 export const TCP_SYN_RECV = 3;
 export const TCP_TIME_WAIT = 6;

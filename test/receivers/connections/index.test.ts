@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import connections from '../../../receivers/connections/index.ts';
-import type { LogRecord } from '../../../src/model/batch.ts';
-import { runReceiver, valuesOf, type ReceiverRun } from '../../support/collect.ts';
+import type { LogBatch, LogRecord } from '../../../src/model/batch.ts';
+import { runReceiver, valuesOf, type ReceiverRun, type RunOptions } from '../../support/collect.ts';
 import { createMachine } from '../../support/machines.ts';
 
 const HEADING = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n';
@@ -28,14 +28,14 @@ interface Machine {
   values(): Promise<Record<string, number>>;
 }
 
-async function start(tcp: string, config: Record<string, unknown> = {}): Promise<Machine> {
+async function start(tcp: string, config: Record<string, unknown> = {}, next?: RunOptions['next']): Promise<Machine> {
   const machine = createMachine({
     'proc/stat': 'btime 1700000000\n',
     'proc/1/net/tcp': HEADING + tcp,
     'proc/1/net/udp': HEADING,
     'proc/1/net/snmp': snmp(10, 20),
   });
-  const run = await runReceiver(connections, { rootPath: machine.root, config });
+  const run = await runReceiver(connections, { rootPath: machine.root, config, ...(next !== undefined && { next }) });
   await run.collect();
   let taken = 0;
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
@@ -135,6 +135,32 @@ describe('events', () => {
     expect(run.said).toContain('over sockets: Sees all sockets again');
     await run.stop();
   });
+});
+
+test('events that pipelines have no room for are counted, and an event says so', async () => {
+  const room = Promise.withResolvers<void>();
+  const records: LogRecord[] = [];
+  const logs = {
+    async consume(batch: LogBatch) {
+      await room.promise;
+      records.push(...batch.records);
+    },
+  };
+  const { look, run, values } = await start('', {}, { metrics: undefined, logs, traces: undefined });
+  const ports = Array.from({ length: 5000 }, (_, i) => i + 1);
+  await look(ports.map((port) => incoming(port)).join(''));
+  const dropped = run.dropped.get('queue_full')!;
+  expect(dropped).toBeGreaterThan(0);
+  room.resolve();
+  await vi.waitFor(() => expect(records.length + dropped).toBe(5000));
+  expect(await values()).toHaveProperty(
+    ['system.network.connection.overflows{"network.connection.overflow.source"="pipeline"}'],
+    1,
+  );
+  await vi.waitFor(() =>
+    expect(records.at(-1)!.body).toBe(`The pipelines had no room for ${dropped} events of connections`),
+  );
+  await run.stop();
 });
 
 describe('metrics', () => {
