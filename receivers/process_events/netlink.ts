@@ -31,7 +31,7 @@ const SLICE_MS = 10;
  * lives shorter is then gone when it is looked at.
  */
 const MOST_CREDIT = 50;
-const PAUSE_MS = 20;
+const PAUSE_MS = 50;
 /** The largest message is some hundred bytes. */
 const MESSAGE_BYTES = 4096;
 

@@ -49,8 +49,8 @@ export interface ReportOptions {
   /** Those that are wanted. */
   readonly kinds: ReadonlySet<Kind>;
   readonly userName: (uid: number) => string;
-  /** Unix nanoseconds of the boot. */
-  readonly bootTime: bigint;
+  /** Unix nanoseconds of the boot; undefined where it is not known. */
+  readonly bootTime: bigint | undefined;
 }
 
 const INFO = 9;
@@ -67,7 +67,9 @@ export function createReport(options: ReportOptions): Report {
 
   function describe({ pid, startTicks, parent, owner, program }: Tracked): Record<string, AnyValue> {
     const attributes: Record<string, AnyValue> = { 'process.pid': pid };
-    if (!Number.isNaN(startTicks)) attributes['process.creation.time'] = creationTime(startTicks);
+    if (!Number.isNaN(startTicks) && bootTime !== undefined) {
+      attributes['process.creation.time'] = creationTime(startTicks, bootTime);
+    }
     if (parent > 0) attributes['process.parent_pid'] = parent;
     if (program.name !== '') attributes['process.executable.name'] = program.name;
     if (program.path !== undefined) attributes['process.executable.path'] = program.path;
@@ -82,10 +84,10 @@ export function createReport(options: ReportOptions): Report {
   }
 
   /** RFC 3339 with milliseconds: from the boot, which is one stable value, so every observer agrees. */
-  function creationTime(ticks: number): string {
+  function creationTime(ticks: number, boot: bigint): string {
     if (ticks === lastTicks) return lastCreation;
     lastTicks = ticks;
-    lastCreation = new Date(Number((bootTime + BigInt(ticks) * NS_PER_TICK) / 1_000_000n)).toISOString();
+    lastCreation = new Date(Number((boot + BigInt(ticks) * NS_PER_TICK) / 1_000_000n)).toISOString();
     return lastCreation;
   }
 

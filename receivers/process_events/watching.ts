@@ -1,6 +1,7 @@
 /** Puts the parts of the receiver together, and keeps what is known right: a source first, a scan where it has gaps. */
 import type { ComponentLog, Consumer, Host } from '../../src/component.ts';
 import type { LogBatch, Resource, Scope } from '../../src/model/batch.ts';
+import { attempt } from '../../src/procfs/source.ts';
 import { createOutlet } from '../../src/outlet.ts';
 import type { Arguments } from '../../src/procfs/process/command.ts';
 import { createOwners } from '../../src/procfs/process/owners.ts';
@@ -73,7 +74,7 @@ export function createWatching(options: WatchingOptions): Watching {
     scope,
     kinds: new Set(config.events),
     userName: createOwners(host),
-    bootTime: host.bootTime(),
+    bootTime: attempt(log, '/proc/stat', () => host.bootTime()),
   });
   let source: KernelSource | undefined;
   let sourceName: SourceName = 'scan';
@@ -146,9 +147,9 @@ export function createWatching(options: WatchingOptions): Watching {
   function compare(): { readonly starts: number; readonly exits: number } {
     source?.drain();
     const time_ns = clock.now_ns();
-    const { processes, failure } = table.scan();
-    if (failure !== undefined) log.once('scan', `Cannot read some processes: ${String(failure)}`);
+    const processes = attempt(log, '/proc', () => table.scan().processes);
     source?.drain();
+    if (processes === undefined) return { starts: 0, exits: 0 };
     return tracker.reconcile(processes, time_ns);
   }
 
@@ -180,7 +181,7 @@ export function createWatching(options: WatchingOptions): Watching {
   /** Who is there already: nothing is told of them, but their ends will be. */
   async function takeUpAll(): Promise<void> {
     let sliceEnd_ms = performance.now() + SLICE_MS;
-    for (const process of table.scan().processes) {
+    for (const process of attempt(log, '/proc', () => table.scan().processes) ?? []) {
       if (isStopping) return;
       tracker.takeUp(process);
       if (performance.now() < sliceEnd_ms) continue;

@@ -12,6 +12,11 @@ import process_events from '../../receivers/process_events/index.ts';
 import type { LogBatch, LogRecord } from '../../src/model/batch.ts';
 import { runReceiver, type ReceiverRun } from '../support/collect.ts';
 
+/** What was seen, and what could not be tested, on the terminal. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
 /** 200 a second for 10 s. */
 const COUNT = 2000;
 const RATE = 200;
@@ -113,7 +118,7 @@ describe.each(['netlink', 'tracefs'])('by %s', async (source) => {
 
   test(reason === undefined ? `every process of ${COUNT} is seen` : `is refused here, with the reason`, async () => {
     if (reason !== undefined) {
-      console.log(`Not tested with ${source}: ${reason}`);
+      say(`Not tested with ${source}: ${reason}`);
       expect(reason).toMatch(/^Cannot (listen|trace|open|ask|bind)/);
       return;
     }
@@ -132,7 +137,7 @@ describe.each(['netlink', 'tracefs'])('by %s', async (source) => {
         .map((record) => [pidOf(record), record.attributes['process.exit.code']]),
     );
     const told = codes.filter(([pid, code]) => exits.get(pid) === code).length;
-    console.log(
+    say(
       `${source}: ${codes.length} processes; ${seen('start')} starts, ${seen('fork')} forks, ${seen('exit')} exits, ${told} with their code; ${lost} lost`,
     );
     expect(seen('start')).toBeGreaterThanOrEqual(codes.length * 0.999);
@@ -176,7 +181,7 @@ describe('auto', () => {
       records.filter((record) => isOf(record, name) && pidOf(record) === wanted);
     const isKernel = of('exit', pid)[0]?.attributes['process.event.source'] !== 'scan';
     if (!isKernel) {
-      console.log('Signals and codes are not tested: no source of the kernel works here');
+      say('Signals and codes are not tested: no source of the kernel works here');
       return;
     }
     expect(of('exit', pid).map(({ attributes }) => attributes['process.exit.signal'])).toEqual(['SIGTERM']);
@@ -201,7 +206,7 @@ describe('auto', () => {
       writeFileSync(join(group, 'memory.limit_in_bytes'), String(16 * 2 ** 20));
       closeSync(openSync('/dev/kmsg', constants.O_RDONLY | constants.O_NONBLOCK));
     } catch (error) {
-      console.log(`Not tested: no control group of memory, or no log of the kernel (${(error as Error).message})`);
+      say(`Not tested: no control group of memory, or no log of the kernel (${(error as Error).message})`);
       return;
     }
     const { run, records } = await watch({});
@@ -219,7 +224,7 @@ describe('auto', () => {
 
 test('a storm beyond the buffer is counted, told and made good by a scan', async () => {
   if ((await refusal('netlink')) !== undefined) {
-    console.log('Not tested: the events connector cannot be had here');
+    say('Not tested: the events connector cannot be had here');
     return;
   }
   const { run, records } = await watch({ source: 'netlink', buffer: 16_384 });

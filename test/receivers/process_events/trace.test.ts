@@ -91,12 +91,23 @@ function visited(page: Buffer): [bytes: number, time_ns: number][] {
 
 test('decodePage adds up times, and leaves out what was taken back', () => {
   const page = pageOf(1000, [
-    ...[head(1, 5), 7], // 4 bytes, 5 ns later
-    ...[head(30, 3), 1], // 2^27 + 3 ns later
-    ...[head(2, 0), 7, 7],
-    ...[head(29, 10), 8, 0], // taken back: 8 bytes
-    ...[head(0, 1), 12, 7, 7], // its length is a word of its own
-    ...[head(29, 0), 7, 7], // the rest of the page is empty
+    head(1, 5),
+    7, // 4 bytes, 5 ns later
+    head(30, 3),
+    1, // 2^27 + 3 ns later
+    head(2, 0),
+    7,
+    7,
+    head(29, 10),
+    8,
+    0, // taken back: 8 bytes
+    head(0, 1),
+    12,
+    7,
+    7, // its length is a word of its own
+    head(29, 0),
+    7,
+    7, // the rest of the page is empty
   ]);
   const extended = 1005 + 2 ** 27 + 3;
   expect(visited(page)).toEqual([

@@ -300,10 +300,10 @@ test('whatever order events come in, none is told twice and nobody who ended is 
       const events = lives.flatMap(({ pid, hasFork, execs }, index) => {
         const at = index * 100 + 100;
         return [
-          ...(hasFork ? [{ kind: 'fork', pid, at }] : []),
-          ...Array.from({ length: execs }, (_, count) => ({ kind: 'exec', pid, at: at + 3 + count })),
-          { kind: 'exit', pid, at: at + 10 },
-        ] as const;
+          ...(hasFork ? [{ kind: 'fork' as const, pid, at }] : []),
+          ...Array.from({ length: execs }, (_, count) => ({ kind: 'exec' as const, pid, at: at + 3 + count })),
+          { kind: 'exit' as const, pid, at: at + 10 },
+        ] satisfies { kind: KernelEvent['kind']; pid: number; at: number }[];
       });
       const order = events.map((event, index) => ({ event, place: index + delay(index) }));
       // Those of the next life of a pid come after the end of the one before.
