@@ -5,13 +5,15 @@
  */
 import { holds, kindOf, type Kind } from './regexp_assertions.ts';
 import { contains, createDfa } from './regexp_dfa.ts';
+import { createOnePass, type FindSlots } from './regexp_one_pass.ts';
 import { compileProgram, type Program } from './regexp_program.ts';
 import { parseRegExp, type Syntax } from './regexp_syntax.ts';
 
 export interface LinearRegExp {
   /** Whether the text contains a match. */
   matches(text: string): boolean;
-  /** The leftmost match, with its groups. Slower than `matches`: ask that first where most texts do not match. */
+  /** The leftmost match, with its groups. Slower than `matches`, but for expressions that begin with `^` and leave no choice
+   * (regexp_one_pass.ts): ask that first where most texts do not match. */
   find(text: string): Match | undefined;
   /**
    * All matches that do not overlap, from left to right. The search for one match may read far beyond it, so that many
@@ -46,9 +48,16 @@ export function compileRegExp(source: string): LinearRegExp {
 export function compileSyntax(syntax: Syntax): LinearRegExp {
   const program = compileProgram(syntax);
   const search = createSearch(program);
+  let onePass: FindSlots | null | undefined;
   return {
     matches: createDfa(program),
-    find: (text) => search(text, 0, { steps: Infinity }),
+    find: (text) => {
+      // Most expressions are only asked whether they match.
+      if (onePass === undefined) onePass = createOnePass(program) ?? null;
+      if (onePass === null) return search(text, 0, { steps: Infinity });
+      const slots = onePass(text);
+      return slots && toMatch(slots, text);
+    },
     findAll: (text) => findAll(search, text),
     groupCount: syntax.groupCount,
     groupNames: new Map(Array.from(syntax.groupNames, ([index, name]) => [name, index])),
