@@ -217,7 +217,15 @@ export function createWatcher(options: WatcherOptions): Watcher {
       }
       const isFinal = file.unpacked !== undefined;
       const outcome = await reader.read(file, now_ms, isFinal);
-      if (outcome === 'replaced') return replace(file, now_ms);
+      if (outcome === 'replaced') {
+        if (isFinal) {
+          const isBeingWritten = await isChanging(file);
+          // What is open has been unpacked as far as it goes.
+          await close(file);
+          if (isBeingWritten) return;
+        }
+        return replace(file, now_ms);
+      }
       if (isFinal && !file.hasMore) await endUnpacked(file);
     },
   };
@@ -256,9 +264,17 @@ export function createWatcher(options: WatcherOptions): Watcher {
     return true;
   }
 
+  /** A compressed file that is written anew: it is looked at again when its size is another. */
+  async function isChanging(file: Tracked): Promise<boolean> {
+    const size = Number((await statOpenFile(file.fd!)).size);
+    const isBeingWritten = size === 0 || size !== file.size || file.unpacked?.isUnfinished === true;
+    if (isBeingWritten) file.hasMore = false;
+    return isBeingWritten;
+  }
+
   async function endUnpacked(file: Tracked): Promise<void> {
     const { error, isUnfinished } = file.unpacked!;
-    if (isUnfinished) {
+    if (isUnfinished || (await isChanging(file))) {
       log.once(`end ${file.path}`, `Waits for the rest of ${file.path}: it ends too early`);
       return close(file);
     }
