@@ -30,6 +30,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'otlp', file: 'otlp.ts' },
   { name: 'remote_write', file: 'remote_write.ts' },
   { name: 'disk_queue', file: 'disk_queue.ts' },
+  { name: 'stream', file: 'stream.ts' },
   { name: 'startup', file: 'startup.ts' },
   { name: 'soak', file: 'soak.ts' },
 ];

@@ -46,6 +46,8 @@ export function openWebSocket(request: IncomingMessage, socket: Duplex, head: Bu
   request.socket.setTimeout(0);
   request.socket.setNoDelay(true);
   socket.write(accept);
+  // What breaks it has it closed, too.
+  socket.on('error', () => {});
   socket.once('end', () => void socket.end());
   return {
     listen(events) {
