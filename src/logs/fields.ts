@@ -128,7 +128,14 @@ export function createFieldsReader(config: FieldsConfig, times: TimeReader): Fie
   return { read, isTime: (name) => meanings.get(name)?.role === 'time' };
 }
 
-function createMeanings({ timestamp, severity }: FieldsConfig): Map<string, Meaning> {
+/** By what was chosen: a receiver has many sources, and each asks. */
+const knownMeanings = new Map<string, ReadonlyMap<string, Meaning>>();
+const MAX_KNOWN_MEANINGS = 64;
+
+function createMeanings({ timestamp, severity }: FieldsConfig): ReadonlyMap<string, Meaning> {
+  const choice = JSON.stringify([timestamp.field, severity.field]);
+  const known = knownMeanings.get(choice);
+  if (known !== undefined) return known;
   const meanings = new Map<string, Meaning>();
   for (const role of Object.keys(NAMES) as Role[]) {
     NAMES[role].split(' ').forEach((name, rank) => meanings.set(name, { role, rank }));
@@ -142,6 +149,8 @@ function createMeanings({ timestamp, severity }: FieldsConfig): Map<string, Mean
     for (const usual of NAMES[role].split(' ')) meanings.delete(usual);
     meanings.set(name, { role, rank: 0 });
   }
+  if (knownMeanings.size >= MAX_KNOWN_MEANINGS) knownMeanings.clear();
+  knownMeanings.set(choice, meanings);
   return meanings;
 }
 

@@ -120,7 +120,7 @@ function createParser(config: FormatConfig, now_ms: (() => number) | undefined):
     case 'clf':
       return createClfParser(times);
     case 'regex':
-      return createRegexParser(config.pattern!, fields);
+      return createRegexParser(config.pattern!, fields, config);
     default:
       return createContainerParser(config, now_ms);
   }

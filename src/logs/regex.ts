@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { optional } from '../config/options.ts';
 import type { AnyValue } from '../model/attributes.ts';
-import { compileRegExp } from '../text/regexp.ts';
+import { compileRegExp, type LinearRegExp } from '../text/regexp.ts';
 import { whatIsWrongWith } from '../text/pattern.ts';
 import type { FieldsReader } from './fields.ts';
 import { setField } from './fields.ts';
@@ -27,8 +27,13 @@ function whatIsMissing(pattern: string): string | undefined {
   return 'it has no named group, as (?P<message>.*), so that it would find nothing';
 }
 
-export function createRegexParser(pattern: string, fields: FieldsReader): LineParser {
-  const { find, groupNames } = compileRegExp(pattern);
+/** Of each configuration, whose sources, as files, share it: an automaton may weigh megabytes. */
+const expressions = new WeakMap<object, LinearRegExp>();
+
+export function createRegexParser(pattern: string, fields: FieldsReader, config: object): LineParser {
+  let expression = expressions.get(config);
+  if (expression === undefined) expressions.set(config, (expression = compileRegExp(pattern)));
+  const { find, groupNames } = expression;
   const names = Array.from(groupNames);
   return {
     parse(line) {

@@ -70,7 +70,7 @@ export function createOnePass({ instructions, slotCount, isAnchored }: Program):
         if (step === undefined || step.order > match.order) return found;
       }
       if (step === undefined) return found;
-      for (const slot of step.saves) slots[slot] = position;
+      if (step.saves.length > 0) for (const slot of step.saves) slots[slot] = position;
       position += code! > 0xffff ? 2 : 1;
       node = step.node!;
     }
