@@ -12,13 +12,14 @@ import { copyBundle } from './copied_bundle.ts';
 import { temporaryFolder } from './agents.ts';
 import { median, mib, table, target } from './measure.ts';
 import { ITEMS } from './otlp_bodies.ts';
-import { startSender, type Burst } from './otlp_sender.ts';
+import { startSender, type Burst, type Sender } from './otlp_sender.ts';
 import { startSink, type Sink } from './otlp_sink.ts';
 import { cpuTime_us, memory, sleep, start, type Measured, type Memory } from './process.ts';
 
 const [perTurn = 250, gap_ms = 4, turns = 9] = process.argv.slice(2).map(Number);
-/** Longer than the launcher takes to notice that the agent is busy. */
+/** Longer than the launcher takes to notice that the agent is busy; all are at that time, as they are in life. */
 const WARM_UP_S = 40;
+const WARM_UP_GAP_MS = 12;
 /** What a batch holds at the end of a burst is sent within this time. */
 const DRAIN_MS = 500;
 const MOST_PASSING = 0.25;
@@ -86,10 +87,18 @@ function createCase(signal: Signal, incoming: Compression, outgoing: Compression
 async function warmUp(): Promise<void> {
   const all = [...gateways.values()].flat();
   const until = performance.now() + WARM_UP_S * 1000;
-  while (performance.now() < until) {
-    for (const signal of ['metrics', 'logs'] as const) {
-      for (const { port } of all) await sender.send({ port, signal, compression: 'none', bodies: 50, gap_ms: 4 });
+  const senders = all.map(() => startSender());
+  const warm = async ({ port }: Gateway, { send }: Sender): Promise<void> => {
+    while (performance.now() < until) {
+      for (const signal of ['metrics', 'logs'] as const) {
+        await send({ port, signal, compression: 'none', bodies: 100, gap_ms: WARM_UP_GAP_MS });
+      }
     }
+  };
+  try {
+    await Promise.all(all.map((gateway, at) => warm(gateway, senders[at]!)));
+  } finally {
+    for (const { stop } of senders) stop();
   }
   await sleep(DRAIN_MS);
   for (const { sink } of all) await sink.received();
