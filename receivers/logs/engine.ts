@@ -85,7 +85,7 @@ export function createEngine(options: EngineOptions): Engine {
     files: () => byInode.values(),
     nextId: () => checkpoint.nextId(),
     search: () => discovery.soon(),
-    startsAtEnd: (file) => options.startsAtEnd && file.isEarly,
+    startsAtEnd: options.startsAtEnd,
     onPathTaken: (path, stats) => take([{ path, stats }], false),
     onOver(file) {
       byInode.delete(file.inode);
@@ -116,10 +116,11 @@ export function createEngine(options: EngineOptions): Engine {
       if (compression !== undefined && options.unpacks && !isSettled) continue;
       const birth_ms = Number(stats.birthtimeMs);
       const isEarly = isFirst && birth_ms < checkpoint.firstStart_ms - TICK_MS;
+      const early_bytes = isEarly ? Number(stats.size) : undefined;
       const origin = options.originOf(path);
       const parser = options.createParser?.();
       const now_ms = performance.now();
-      const file = new Tracked({ id: checkpoint.nextId(), path, origin, parser, inode, isEarly }, now_ms);
+      const file = new Tracked({ id: checkpoint.nextId(), path, origin, parser, inode, early_bytes }, now_ms);
       byInode.set(inode, file);
       laneOf(file).add(file);
     }

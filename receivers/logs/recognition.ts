@@ -28,8 +28,8 @@ export interface RecognitionOptions {
   readonly live: (digest: string, except: Tracked) => readonly Tracked[];
   /** Looks whether the content that was read of a file is still there, and puts it on the shelf if it is not. */
   readonly verify: (file: Tracked) => Promise<void>;
-  /** Whether only what is added to it is wanted. */
-  readonly startsAtEnd: (file: Tracked) => boolean;
+  /** Of files that were there before, only what is added is wanted. */
+  readonly startsAtEnd: boolean;
 }
 
 /** Undefined where it cannot be told yet. */
@@ -52,11 +52,13 @@ export function createRecognition({ shelf, live, verify, startsAtEnd }: Recognit
   }
 
   async function fresh(file: Tracked, size: number): Promise<Position> {
-    if (!startsAtEnd(file)) return BEGINNING;
-    const before = Buffer.allocUnsafe(Math.min(CHECK_BYTES, size));
-    const length = await readFully(file.fd!, before, before.length, size - before.length);
+    // What is shorter than it was has been written anew.
+    const offset = startsAtEnd ? (file.early_bytes ?? 0) : 0;
+    if (offset === 0 || offset > size) return BEGINNING;
+    const before = Buffer.allocUnsafe(Math.min(CHECK_BYTES, offset));
+    const length = await readFully(file.fd!, before, before.length, offset - before.length);
     const check = checkOf(before.subarray(0, length));
-    return length < before.length ? BEGINNING : { offset: size, emitted: size, inLine: '', check };
+    return length < before.length ? BEGINNING : { offset, emitted: offset, inLine: '', check };
   }
 
   function mayWait(file: Tracked, now_ms: number, limit_ms: number): boolean {
@@ -104,7 +106,8 @@ export function createRecognition({ shelf, live, verify, startsAtEnd }: Recognit
       }
       if (isShorter && file.unpacked === undefined && now_ms - file.grown_ms < COPY_PAUSE_MS) return undefined;
     }
-    if (file.unpacked !== undefined) return found(startsAtEnd(file) ? { ...BEGINNING, emitted: WHOLE } : BEGINNING);
+    if (file.unpacked !== undefined)
+      return found(startsAtEnd && file.early_bytes !== undefined ? { ...BEGINNING, emitted: WHOLE } : BEGINNING);
     return found(await fresh(file, size));
   };
 }

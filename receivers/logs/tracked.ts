@@ -12,7 +12,7 @@ export interface TrackedOptions {
   readonly origin: Origin;
   readonly parser: LineParser | undefined;
   readonly inode: string;
-  readonly isEarly: boolean;
+  readonly early_bytes: number | undefined;
 }
 
 export class Tracked {
@@ -44,18 +44,18 @@ export class Tracked {
   want_bytes = 0;
   /** Where reading begins has been decided. */
   isRecognized = false;
-  /** Found when the receiver began, so that start_at may be meant for it. */
-  readonly isEarly: boolean;
+  /** Its size when the receiver ran for the first time, of a file that was there before: start_at is meant for it. */
+  early_bytes: number | undefined;
   /** Monotonic milliseconds, before which an error keeps it from being looked at. */
   retry_ms = 0;
 
-  constructor({ id, path, origin, parser, inode, isEarly }: TrackedOptions, now_ms: number) {
+  constructor({ id, path, origin, parser, inode, early_bytes }: TrackedOptions, now_ms: number) {
     this.id = id;
     this.path = path;
     this.origin = origin;
     this.parser = parser;
     this.inode = inode;
-    this.isEarly = isEarly;
+    this.early_bytes = early_bytes;
     this.grown_ms = now_ms;
     this.moved_ms = now_ms;
   }
@@ -81,6 +81,8 @@ export class Tracked {
     this.id = id;
     this.head = NO_HEAD;
     this.position = BEGINNING;
+    // What is in it now came later.
+    this.early_bytes = undefined;
     this.hasMore = true;
     this.want_bytes = 0;
     this.moved_ms = now_ms;

@@ -26,7 +26,8 @@ export interface WatcherOptions {
   readonly nextId: () => number;
   /** Asks for a search for files. */
   readonly search: () => void;
-  readonly startsAtEnd: (file: Tracked) => boolean;
+  /** Of files that were there before, only what is added is wanted. */
+  readonly startsAtEnd: boolean;
   /** Another file is at a path now. */
   readonly onPathTaken: (path: string, stats: BigIntStats) => void;
   readonly onOver: (file: Tracked) => void;

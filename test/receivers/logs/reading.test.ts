@@ -45,6 +45,20 @@ test('logs begins at the end of files that were there before its first start, an
   expect((await site.bodies(2)).sort()).toEqual(['added', 'new']);
 });
 
+test('logs reads what is written to a file that was empty, or is written anew, after its first start', async () => {
+  const site = createSite();
+  writeFileSync(site.path('empty.log'), '');
+  writeFileSync(site.path('old.log'), 'something old\n');
+  await pause(50);
+  await site.start({ start_at: 'end' });
+  await pause(100);
+  appendFileSync(site.path('empty.log'), 'first\n');
+  appendFileSync(site.path('old.log'), 'added\n');
+  expect((await site.bodies(2)).sort()).toEqual(['added', 'first']);
+  writeFileSync(site.path('old.log'), numbered(0, 100));
+  expect((await site.bodies(102)).filter((body) => body !== 'added' && body !== 'first')).toHaveLength(100);
+});
+
 test('logs goes on where it was after a restart, also in files that were rotated and made meanwhile', async () => {
   const site = createSite();
   const include = [site.path('*')];
