@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { defineReceiver, type BatchObservableResult } from '../src/component.ts';
 import { Cursor } from '../src/procfs/bytes.ts';
 import { attempt, createSource } from '../src/procfs/source.ts';
-import { parseKernelTotals, SOFTIRQS } from '../src/procfs/stat.ts';
+import { createTotalsSource, SOFTIRQS } from '../src/procfs/stat.ts';
 
 const SOFTIRQ_TYPE = 'system.linux.softirq.type';
 
@@ -75,7 +75,7 @@ export default defineReceiver({
   ],
   create({ host, log, metrics, isEnabled }) {
     const readUptime = createSource({ host, log }, '/proc/uptime', parseUptime);
-    const readTotals = createSource({ host, log }, '/proc/stat', parseKernelTotals);
+    const readTotals = createTotalsSource({ host, log });
     const readFiles = createSource({ host, log }, '/proc/sys/fs/file-nr', parseFileNr);
     const [readThreadsMax, readPidMax, readEntropy] = ['threads-max', 'pid_max', 'random/entropy_avail'].map((name) => {
       const path = `/proc/sys/kernel/${name}`;

@@ -2,7 +2,8 @@
 import type { ComponentLog, Host } from '../../src/component.ts';
 import { Cursor } from '../../src/procfs/bytes.ts';
 import { readOnlineCpus } from '../../src/procfs/cpus.ts';
-import { attempt, createSource } from '../../src/procfs/source.ts';
+import { attempt } from '../../src/procfs/source.ts';
+import { createStatSource } from '../../src/procfs/stat.ts';
 import type { CpuSource } from './source.ts';
 import { type CpuTimes, MODES, parseCpuTimes } from './times.ts';
 
@@ -12,7 +13,7 @@ const FOLDER = '/sys/devices/system/cpu';
 export function linuxCpus(context: { readonly host: Host; readonly log: ComponentLog }, isTotal: boolean): CpuSource {
   const { host, log } = context;
   let times: CpuTimes | undefined;
-  const readStat = createSource(context, '/proc/stat', (file) => {
+  const readStat = createStatSource(context, (file) => {
     parseCpuTimes(file, times!, isTotal);
     return true;
   });

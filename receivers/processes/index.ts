@@ -1,7 +1,6 @@
 import * as v from 'valibot';
 import { defineReceiver, type BatchObservableResult } from '../../src/component.ts';
-import { createSource } from '../../src/procfs/source.ts';
-import { parseKernelTotals } from '../../src/procfs/stat.ts';
+import { createTotalsSource } from '../../src/procfs/stat.ts';
 import { countListed, STATES, createCensusTaker } from './census.ts';
 
 const STATE = 'process.state';
@@ -47,7 +46,7 @@ export default defineReceiver({
   sources: ['/proc/stat', '/proc/[pid]/stat'],
   permissions: [{ needs: 'CAP_SYS_PTRACE', without: 'processes of other users, where /proc is mounted with hidepid' }],
   create({ host, log, metrics, isEnabled }) {
-    const readTotals = createSource({ host, log }, '/proc/stat', parseKernelTotals);
+    const readTotals = createTotalsSource({ host, log });
     const needsTotals = isEnabled('created') || isEnabled('runnable') || isEnabled('blocked');
     const needsCensus = isEnabled('count') || isEnabled('orphans') || isEnabled('threads');
     const censusTaker = createCensusTaker(host, log);

@@ -1,5 +1,11 @@
-/** The totals of `/proc/stat`, which `system` and `processes` read; the lines of CPUs are read by `cpu`. */
+/**
+ * `/proc/stat`, read once for all receivers that collect in the same turn, and its totals, which `system` and
+ * `processes` tell; the lines of CPUs are read by `cpu`.
+ */
+import type { ComponentLog } from '../component.ts';
 import { Cursor, key } from './bytes.ts';
+import type { Host } from './host.ts';
+import { attempt } from './source.ts';
 
 /** NaN where the kernel does not tell. */
 export interface KernelTotals {
@@ -37,6 +43,65 @@ const PROCESSES = key('processes ');
 const PROCS_RUNNING = key('procs_running ');
 const PROCS_BLOCKED = key('procs_blocked ');
 const SOFTIRQ = key('softirq ');
+
+const PATH = '/proc/stat';
+
+interface Context {
+  readonly host: Host;
+  readonly log: ComponentLog;
+}
+
+/** As `createSource`, for `/proc/stat`. */
+export function createStatSource<T>({ host, log }: Context, parse: (file: Uint8Array) => T): () => T | undefined {
+  const read = (): T => parse(readingOf(host).bytes());
+  return () => attempt(log, PATH, read);
+}
+
+/** The totals, parsed once for all who ask in the same turn. */
+export function createTotalsSource({ host, log }: Context): () => KernelTotals | undefined {
+  const read = (): KernelTotals => readingOf(host).totals();
+  return () => attempt(log, PATH, read);
+}
+
+const readings = new WeakMap<Host, StatReading>();
+
+function readingOf(host: Host): StatReading {
+  let reading = readings.get(host);
+  if (reading === undefined) readings.set(host, (reading = new StatReading(host)));
+  return reading;
+}
+
+/** The kernel sums up the interrupts of all CPUs for each reading, so on a large machine it is the dearest of all files. */
+class StatReading {
+  readonly #host: Host;
+  #buffer = new Uint8Array(0);
+  /** Undefined when it is to be read anew: receivers of one tick or scrape collect without a pause. */
+  #bytes: Uint8Array | undefined;
+  #totals: KernelTotals | undefined;
+  readonly #expire = (): void => {
+    this.#bytes = this.#totals = undefined;
+  };
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  /** @throws the system's error */
+  bytes(): Uint8Array {
+    if (this.#bytes !== undefined) return this.#bytes;
+    const read = this.#host.read(PATH);
+    if (this.#buffer.length < read.length) this.#buffer = new Uint8Array(read.length * 2);
+    this.#buffer.set(read);
+    this.#bytes = this.#buffer.subarray(0, read.length);
+    queueMicrotask(this.#expire);
+    return this.#bytes;
+  }
+
+  /** @throws the system's error, or SyntaxError */
+  totals(): KernelTotals {
+    return (this.#totals ??= parseKernelTotals(this.bytes()));
+  }
+}
 
 /**
  * Reads the lines that follow those of the CPUs (Documentation/filesystems/proc.rst, 1.8):
