@@ -36,7 +36,7 @@ export function createCensusTaker(host: Host, log: ComponentLog, mostKept?: numb
       attempt(log, SOURCE, () => {
         if (scan.failure !== undefined) throw scan.failure;
       });
-      return countProcesses(scan.processes);
+      return countProcesses(scan.processes, table.find);
     },
     close() {
       table?.close();
@@ -49,22 +49,23 @@ export function createCensusTaker(host: Host, log: ComponentLog, mostKept?: numb
  * A process inherits the session of its creator, or makes its own (setsid(2)). So one whose session is neither its own
  * nor its parent's was made by another process, which has ended: its parent now, init or a subreaper, took it over.
  * A daemon that made its own session on purpose is no orphan, whoever its parent is.
+ * @param find the process of a pid, among `processes`
  */
-export function countProcesses(processes: readonly ProcessStat[]): Census {
+export function countProcesses(
+  processes: readonly ProcessStat[],
+  find: (pid: number) => ProcessStat | undefined,
+): Census {
   const states = [0, 0, 0, 0];
-  const sessions = new Map<number, number>();
   let threads = 0;
-  for (const { pid, state, session, threads: own } of processes) {
-    sessions.set(pid, session);
+  let orphans = 0;
+  for (let i = 0; i < processes.length; i++) {
+    const { pid, state, parent, session, threads: own, isKernelThread } = processes[i]!;
     states[placeOf(state)]++;
     threads += own;
-  }
-  let orphans = 0;
-  for (const { pid, parent, session, isKernelThread } of processes) {
-    if (isKernelThread || session === pid) continue;
-    const parentSession = sessions.get(parent);
     // 0: a session outside of the PID namespace that is looked at.
-    if (parentSession !== undefined && session !== parentSession && session !== 0) orphans++;
+    if (isKernelThread || session === pid || session === 0) continue;
+    const parentSession = find(parent)?.session;
+    if (parentSession !== undefined && session !== parentSession) orphans++;
   }
   return { states, orphans, threads };
 }

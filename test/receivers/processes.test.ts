@@ -80,8 +80,11 @@ test('parseProcessStat reads what this kernel says of this process', () => {
   expect([self.pid, self.parent]).toEqual([process.pid, process.ppid]);
 });
 
+const count = (processes: readonly ProcessStat[]) =>
+  countProcesses(processes, (wanted) => processes.find(({ pid }) => pid === wanted));
+
 test('countProcesses puts every letter of the kernel into one of four states', () => {
-  const { states } = countProcesses([...'RSDTtXZPIKWwx'].map((state, index) => stat({ pid: index + 2, state })));
+  const { states } = count([...'RSDTtXZPIKWwx'].map((state, index) => stat({ pid: index + 2, state })));
   expect(states).toEqual([1, 7, 2, 3]);
 });
 
@@ -96,7 +99,7 @@ test.each<[string, Partial<ProcessStat>, number]>([
   ['a process whose parent is not seen', { parent: 99, session: 40 }, 0],
 ])('countProcesses on orphans: %s', (_, fields, orphans) => {
   const others = [stat({}), stat({ pid: 20, parent: 1, session: 20 }), stat({ pid: 30, parent: 20, session: 30 })];
-  expect(countProcesses([...others, stat({ pid: 50, ...fields })]).orphans).toBe(orphans);
+  expect(count([...others, stat({ pid: 50, ...fields })]).orphans).toBe(orphans);
 });
 
 test('countListed tells how many there are where no state is told', () => {

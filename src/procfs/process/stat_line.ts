@@ -6,6 +6,11 @@ const OPENING = 40;
 const CLOSING = 41;
 const SPACE = 32;
 const PF_KTHREAD = 0x00200000;
+/**
+ * Behind the pid: ` (`, a name of 15 bytes, each of which may be written as `\ooo`, or one of 63 of the kernel's own,
+ * and `)` (proc_task_name in fs/proc/array.c).
+ */
+const MOST_NAME_BYTES = 3 + 63;
 
 /** The letters of states, so that no text is made for each reading. */
 const LETTERS = Array.from({ length: 128 }, (_, code) => String.fromCharCode(code));
@@ -64,10 +69,9 @@ export class StatLine {
     return this.#nameHash;
   }
 
-  /** @throws {SyntaxError} a field is missing */
-  parse(file: Uint8Array): void {
+  /** Of the first `length` bytes of `file`. @throws {SyntaxError} a field is missing */
+  parse(file: Uint8Array, length = file.length): void {
     const fields = this.#fields;
-    const { length } = file;
     let position = 0;
     let pid = 0;
     for (; position < length; position++) {
@@ -75,9 +79,11 @@ export class StatLine {
       if (digit < 0 || digit > 9) break;
       pid = pid * 10 + digit;
     }
-    const closing = file.lastIndexOf(CLOSING);
+    // Nothing behind the name has a parenthesis.
+    let closing = Math.min(length, position + MOST_NAME_BYTES) - 1;
+    while (closing > position && file[closing] !== CLOSING) closing--;
     const hasName = position > 0 && file[position] === SPACE && file[position + 1] === OPENING && closing > position;
-    if (!hasName || file[closing + 1] !== SPACE || closing + 3 >= length) throw malformed(file);
+    if (!hasName || file[closing + 1] !== SPACE || closing + 3 >= length) throw malformed(file, length);
     let hash = 0;
     for (let i = position + 2; i < closing; i++) hash = (hash * 31 + file[i]) | 0;
     this.#pid = pid;
@@ -85,7 +91,7 @@ export class StatLine {
     this.#state = LETTERS[file[closing + 2] & 127];
     position = closing + 3;
     for (let field = 0; field < fields.length; field++) {
-      if (file[position] !== SPACE) throw malformed(file);
+      if (file[position] !== SPACE) throw malformed(file, length);
       position++;
       const isNegative = file[position] === 45;
       if (isNegative) position++;
@@ -96,11 +102,11 @@ export class StatLine {
         if (digit < 0 || digit > 9) break;
         value = value * 10 + digit;
       }
-      if (position === start) throw malformed(file);
+      if (position === start) throw malformed(file, length);
       fields[field] = isNegative ? -value : value;
     }
     // A line that was cut off may end within a number.
-    if (position < length && file[position] !== SPACE && file[position] !== 10) throw malformed(file);
+    if (position < length && file[position] !== SPACE && file[position] !== 10) throw malformed(file, length);
   }
 
   /** Writes what was parsed into the process; true if it did anything, or changed, since the line before. */
@@ -157,6 +163,6 @@ export function rise(before: number, now: number): number {
   return now < before ? before : now;
 }
 
-function malformed(file: Uint8Array): SyntaxError {
-  return new SyntaxError(`Cannot parse /proc/[pid]/stat: found ${new Cursor(file).quoteLine()}`);
+function malformed(file: Uint8Array, length: number): SyntaxError {
+  return new SyntaxError(`Cannot parse /proc/[pid]/stat: found ${new Cursor(file.subarray(0, length)).quoteLine()}`);
 }

@@ -130,7 +130,8 @@ class SharedTable {
     const number = ++this.#number;
     const processes: Process[] = [];
     let failure: unknown;
-    for (const name of names) {
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i]!;
       const first = name.charCodeAt(0);
       if (first < 49 || first > 57) continue;
       try {
