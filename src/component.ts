@@ -320,9 +320,10 @@ export interface ExporterContext<C> extends Context<C> {
   readonly resource: Resource;
   /**
    * For pull exporters: has every receiver of their pipelines whose values are older than `maxAge_ms` collect, and
-   * resolves when those batches were consumed. Calls at the same time share one collection.
+   * resolves when those batches were consumed, or returns nothing when they are already. Calls at the same time share
+   * one collection.
    */
-  collect(maxAge_ms: number): Promise<void>;
+  collect(maxAge_ms: number): Promise<void> | void;
   /** For pull exporters: counts an answer, with the points in it and the seconds that it took. */
   answered(count: number, duration_s: number): void;
 }

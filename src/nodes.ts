@@ -283,7 +283,7 @@ export function createExporter(
     serve: services.serve,
     http: services.http,
     resource: services.resource,
-    async collect(maxAge_ms: number) {
+    collect(maxAge_ms: number) {
       const waiting: Promise<void>[] = [];
       for (const { collector, figures: of } of sources) {
         // One that has not started cannot be asked yet.
@@ -291,7 +291,7 @@ export function createExporter(
         const collecting = collector?.collectFor(maxAge_ms);
         if (collecting !== undefined) waiting.push(collecting);
       }
-      if (waiting.length > 0) await Promise.all(waiting);
+      return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);
     },
     answered(count, duration_s) {
       figures[0].sent += count;

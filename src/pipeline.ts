@@ -58,6 +58,7 @@ export function counted(
 }
 
 function sum(counts: ReadonlyMap<string, number>): number {
+  if (counts.size === 0) return 0;
   let total = 0;
   for (const count of counts.values()) total += count;
   return total;

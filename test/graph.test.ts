@@ -19,7 +19,7 @@ import { createHost } from '../src/procfs/host.ts';
 import { createLog } from '../src/telemetry/log.ts';
 
 const pulled: MetricBatch[] = [];
-let collect: (maxAge_ms: number) => Promise<void>;
+let collect: (maxAge_ms: number) => Promise<void> | void;
 
 const counter = defineReceiver({
   type: 'counter',

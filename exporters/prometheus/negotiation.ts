@@ -50,8 +50,19 @@ const FALLBACK: Format = {
   contentType: contentType('text/plain', '0.0.4', undefined),
 };
 
+const negotiatedEncodings = new Map<string | undefined, ContentEncoding>();
+
 /** The best encoding of an `Accept-Encoding` header (RFC 9110, 12.5.3). */
 export function negotiateEncoding(acceptEncoding: string | undefined): ContentEncoding {
+  let encoding = negotiatedEncodings.get(acceptEncoding);
+  if (encoding === undefined) {
+    if (negotiatedEncodings.size >= 16) negotiatedEncodings.clear();
+    negotiatedEncodings.set(acceptEncoding, (encoding = bestEncoding(acceptEncoding)));
+  }
+  return encoding;
+}
+
+function bestEncoding(acceptEncoding: string | undefined): ContentEncoding {
   for (const { value } of byQuality(acceptEncoding, preferCheap)) {
     if (value === 'zstd' || value === '*') return 'zstd';
     if (value === 'gzip' || value === 'x-gzip') return 'gzip';
