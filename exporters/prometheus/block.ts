@@ -12,6 +12,7 @@ export class Block {
   #bytes: Buffer;
   #offset = 0;
   #length: number;
+  readonly #most: number;
   /** Of each number: where it starts behind `#offset`, and the length of it and its tail. */
   readonly #starts: Uint32Array;
   readonly #lengths: Uint32Array;
@@ -28,6 +29,7 @@ export class Block {
     this.#last = new Float64Array(count);
     this.#starts = new Uint32Array(count);
     this.#lengths = new Uint32Array(count).fill(1);
+    this.#most = this.#length + count * MAX_NUMBER_LENGTH;
     const isAscii = this.#length === text.length;
     let at = 0;
     for (let i = 0; i < count; i++) {
@@ -36,11 +38,12 @@ export class Block {
     }
   }
 
-  /** Most bytes that {@link write} can need. */
+  /** Most bytes that {@link write} can need; without tails it is always the same. */
   get capacity(): number {
+    if (this.tails === undefined) return this.#most;
     let tails = 0;
-    if (this.tails !== undefined) for (const tail of this.tails) tails += 3 * (tail?.length ?? 0);
-    return this.#length + this.next.length * MAX_NUMBER_LENGTH + tails;
+    for (const tail of this.tails) tails += 3 * (tail?.length ?? 0);
+    return this.#most + tails;
   }
 
   /** Writes the block and returns the position after it. `out` must not be what it was written to the last time. */
