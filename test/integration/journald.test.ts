@@ -1,7 +1,7 @@
 /**
  * A real systemd-journald, which writes a journal of its own in a private folder: it runs without being process 1, in a
- * mount namespace whose /run is that folder. That needs root; without it, and where systemd is missing, the receiver is
- * shown by the streams of test/receivers/journald.test.ts alone, and this test fails rather than shows nothing.
+ * mount namespace whose /run is that folder. That needs root; without it the receiver is shown by the streams of
+ * test/receivers/journald.test.ts alone, and this test fails rather than shows nothing.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import {
@@ -21,7 +21,7 @@ import journald from '../../receivers/journald/index.ts';
 import type { LogRecord } from '../../src/model/batch.ts';
 import { runReceiver, valuesOf, type ReceiverRun } from '../support/collect.ts';
 import { createDatagramSender } from '../support/unix_datagram.ts';
-import { startSonde, until } from './servers.ts';
+import { program, startSonde, until } from './servers.ts';
 
 interface Journal {
   /** The folder with the journal files. */
@@ -34,6 +34,19 @@ interface Journal {
   files(): string[];
 }
 
+const INSTALLED = '/lib/systemd/systemd-journald';
+
+/** Where systemd is not installed: of its package, with journalctl of the same version for this process's children. */
+async function unpackJournald(): Promise<string> {
+  const path = await program('journald');
+  const root = join(path, '../../..');
+  process.env['PATH'] = `${join(root, 'bin')}:${process.env['PATH']}`;
+  const libraries = join(root, 'usr/lib');
+  process.env['LD_LIBRARY_PATH'] =
+    `${join(root, 'lib/systemd')}:${libraries}/x86_64-linux-gnu:${libraries}/aarch64-linux-gnu`;
+  return path;
+}
+
 async function startJournald(): Promise<Journal> {
   const folder = mkdtempSync(join(tmpdir(), 'sonde-journald-'));
   chmodSync(folder, 0o755);
@@ -43,15 +56,12 @@ async function startJournald(): Promise<Journal> {
     join(folder, 'journald.conf'),
     '[Journal]\nStorage=volatile\nReadKMsg=no\nRateLimitIntervalSec=0\nForwardToWall=no\n',
   );
-  const program = ['/usr/lib/systemd/systemd-journald', '/lib/systemd/systemd-journald'].find((path) =>
-    existsSync(path),
-  );
-  if (program === undefined) throw new Error('Cannot start systemd-journald: it is not installed');
+  const daemon = existsSync(INSTALLED) ? INSTALLED : await unpackJournald();
   mkdirSync(join(folder, 'systemd/journald.conf.d'), { recursive: true });
   writeFileSync(join(folder, 'systemd/journald.conf.d/test.conf'), readFileSync(join(folder, 'journald.conf')));
   const child: ChildProcess = spawn(
     'unshare',
-    ['-m', 'sh', '-c', 'mount --bind "$0" /run && exec "$1"', folder, program],
+    ['-m', 'sh', '-c', 'mount --bind "$0" /run && exec "$1"', folder, daemon],
     {
       stdio: 'ignore',
     },

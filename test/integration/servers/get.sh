@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Unpacks real servers and peers from Debian packages into a private folder: nothing is installed, no root needed.
-#   get.sh DEST NAME...     NAME: prometheus promtool node_exporter victoriametrics nats influxdb carbon collectd netdata chromium otelcol
+#   get.sh DEST NAME...     NAME: prometheus promtool node_exporter victoriametrics nats influxdb carbon collectd netdata chromium journald otelcol
 # Prints one line a server: NAME<TAB>PATH of its main program. Idempotent; about 10 s for most, 3-4 min for otelcol (252 library packages, a Go build).
 set -euo pipefail
 dest=$(realpath -m "$1"); shift
@@ -51,6 +51,7 @@ for name in "$@"; do
     collectd) unpack own collectd collectd-core; say collectd collectd/usr/sbin/collectd ;;
     netdata) unpack own netdata netdata-core netdata-plugins-bash; say netdata netdata/usr/sbin/netdata ;;
     chromium) unpack own chromium chromium; say chromium chromium/usr/bin/chromium ;;
+    journald) unpack own systemd systemd; say journald systemd/lib/systemd/systemd-journald; say journalctl systemd/bin/journalctl ;;
     otelcol)
       if [ ! -x "$dest/bin/otelcol" ]; then
         unpack sid go golang-1.27-go
