@@ -122,9 +122,11 @@ export default definePullExporter({
 
     /** Counts what a rendering leaves out, once for each batch, and says which it was. */
     function countDropped(exposition: Exposition, sources: readonly Source[]): void {
-      for (const [i, { dropped }] of exposition.compiled.entries()) {
+      for (let i = 0; i < sources.length; i++) {
+        const { dropped } = exposition.compiled[i]!;
         const isNew = !counted.has(sources[i]!);
         counted.add(sources[i]!);
+        if (dropped.size === 0) continue;
         for (const [reason, what] of dropped) {
           if (isNew) ctx.drop(reason, what.count);
           sayDropped(log, reason, what);
