@@ -15,6 +15,10 @@ const root = join(import.meta.dirname, '..');
 const bundle = join(root, 'dist/sonde.cjs');
 let isBundled = false;
 
+/** What the default configuration measures with, but for `self` and the one that looks at every process. */
+export const QUICK_RECEIVERS = ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system'];
+export const DEFAULT_RECEIVERS = [...QUICK_RECEIVERS, 'processes'];
+
 export interface SondeOptions {
   /** YAML over the default configuration; `PORT` in it becomes the port that answers scrapes. */
   readonly overlay?: string;
@@ -90,6 +94,22 @@ export async function startBareServer(name: string, model: Scraped): Promise<Scr
   const url = `http://127.0.0.1:${port}/metrics`;
   const script = join(import.meta.dirname, 'floor/http.cjs');
   const process_ = await start(name, process.execPath, [...launchFlags(), script, String(port), file], url);
+  return { ...process_, url, stop: () => process_.stop().finally(folder.remove) };
+}
+
+/**
+ * A C program that makes the system calls of one collection for every request, and answers with what `model` answers:
+ * the least that any agent costs that measures the same.
+ */
+export async function startFloor(name: string, model: Scraped, operations: readonly string[]): Promise<Scraped> {
+  const folder = temporaryFolder();
+  const [program_, body, list] = ['scrape', 'body', 'operations'].map((file) => join(folder.path, file));
+  execFileSync('cc', ['-O2', '-o', program_, join(import.meta.dirname, 'floor/scrape.c')]);
+  writeFileSync(body, await scrape(model.url, 'identity'));
+  writeFileSync(list, operations.map((line) => `${line}\n`).join(''));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}/metrics`;
+  const process_ = await start(name, program_, [String(port), body, list], url);
   return { ...process_, url, stop: () => process_.stop().finally(folder.remove) };
 }
 

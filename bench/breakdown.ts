@@ -3,20 +3,35 @@
  * work, all scraped in turn.
  * Usage: node bench/breakdown.ts [milliseconds between two scrapes of the same program] [scrapes a turn] [turns]
  */
-import { overlayOf, startBareServer, startNodeExporter, startSonde, type Scraped } from './agents.ts';
+import {
+  DEFAULT_RECEIVERS,
+  overlayOf,
+  QUICK_RECEIVERS,
+  startBareServer,
+  startFloor,
+  startNodeExporter,
+  startSonde,
+  type Scraped,
+} from './agents.ts';
 import { median, ms, table } from './measure.ts';
 import { cpuTime_us, sleep } from './process.ts';
+import { recordReceivers } from './recording.ts';
 import { scrape, type Encoding } from './scraper.ts';
 
 const [gap_ms = 50, perTurn = 20, turns = 9] = process.argv.slice(2).map(Number);
 const WARM_UP = 200;
-const QUICK = ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system'];
 
 const running: { readonly program: Scraped; readonly encoding: Encoding }[] = [];
 const add = (program: Scraped, encoding: Encoding = 'identity'): void => void running.push({ program, encoding });
 
 try {
   const sonde = await startSonde('… of all: the default configuration');
+  const recorded = await recordReceivers(DEFAULT_RECEIVERS);
+  const operations = recorded.flatMap((receiver) => receiver.operations);
+  const ofOthers = recorded.flatMap((receiver) => (receiver.type === 'processes' ? [] : receiver.operations));
+  add(await startFloor('A C program that answers with the same bytes', sonde, []));
+  add(await startFloor('… after the system calls of all but processes', sonde, ofOthers));
+  add(await startFloor('… after all system calls of the default configuration', sonde, operations));
   add(await startBareServer('Node.js’s HTTP server alone, with the same bytes', sonde));
   add(await startBareServer('… that compresses them', sonde), 'gzip');
   add(
@@ -25,8 +40,8 @@ try {
     }),
   );
   add(await startSonde('Sonde with fresh values of the receiver load alone', { overlay: overlayOf({}, ['load']) }));
-  add(await startSonde('… of all but processes and self', { overlay: overlayOf({}, QUICK) }));
-  add(await startSonde('… of all but self', { overlay: overlayOf({}, [...QUICK, 'processes']) }));
+  add(await startSonde('… of all but processes and self', { overlay: overlayOf({}, QUICK_RECEIVERS) }));
+  add(await startSonde('… of all but self', { overlay: overlayOf({}, DEFAULT_RECEIVERS) }));
   add(sonde);
   add(await startSonde('… compressed'), 'gzip');
   add(
@@ -36,6 +51,7 @@ try {
     ]),
   );
   add(await startNodeExporter('node_exporter'));
+  add(await startNodeExporter('… with the collector processes', ['--collector.processes']));
 
   for (let i = 0; i < WARM_UP; i++) for (const { program, encoding } of running) await scrape(program.url, encoding);
   const samples = running.map((): number[] => []);

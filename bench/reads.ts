@@ -6,12 +6,9 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { catalog } from '../src/cli/catalog.ts';
-import { loadRegistry } from '../src/config/registry.ts';
-import { runReceiver } from '../test/support/collect.ts';
-import { temporaryFolder } from './agents.ts';
+import { DEFAULT_RECEIVERS, temporaryFolder } from './agents.ts';
 import { median, table, target, us } from './measure.ts';
-import { record } from './recording.ts';
+import { recordReceivers } from './recording.ts';
 
 const [rounds = 200, pause_us = 0] = process.argv.slice(2).map(Number);
 const TURNS = 9;
@@ -21,20 +18,7 @@ execFileSync('cc', ['-O2', '-o', floor, join(import.meta.dirname, 'floor/reads.c
 
 type Collect = () => Promise<unknown>;
 
-/** What the default configuration collects, without the agent's own figures. */
-const { receivers } = await loadRegistry(catalog);
-const measuring = receivers.filter(
-  ({ type, metrics }) => Object.keys(metrics).length > 0 && !['self', 'process'].includes(type),
-);
-const prepared: { readonly type: string; readonly collect: Collect; readonly operations: readonly string[] }[] = [];
-const recording = record();
-for (const definition of measuring) {
-  const { collect } = await runReceiver(definition, { platform: process.platform });
-  // The first collection opens what is kept open.
-  await collect();
-  prepared.push({ type: definition.type, collect, operations: await recording.during(collect) });
-}
-recording.stop();
+const prepared = await recordReceivers(DEFAULT_RECEIVERS);
 
 console.log(`${TURNS} turns of ${rounds} rounds, ${pause_us / 1000} ms between two; medians.\n`);
 const compared = [];

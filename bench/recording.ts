@@ -1,6 +1,9 @@
 /** Notes which system calls for files a piece of work makes, as lines for `floor/reads.c`. */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
+import { catalog } from '../src/cli/catalog.ts';
+import { loadRegistry } from '../src/config/registry.ts';
+import { runReceiver } from '../test/support/collect.ts';
 
 export interface Recording {
   /** What `work` asks for; files it had opened before count as kept open. */
@@ -73,4 +76,25 @@ export function record(): Recording {
       syncBuiltinESMExports();
     },
   };
+}
+
+/** What a receiver of this machine asks for in one collection, when all that it keeps open is open. */
+export interface RecordedReceiver {
+  readonly type: string;
+  readonly collect: () => Promise<unknown>;
+  readonly operations: readonly string[];
+}
+
+export async function recordReceivers(types: readonly string[]): Promise<RecordedReceiver[]> {
+  const { receivers } = await loadRegistry(catalog);
+  const recorded: RecordedReceiver[] = [];
+  const recording = record();
+  for (const type of types) {
+    const definition = receivers.find((each) => each.type === type)!;
+    const { collect } = await runReceiver(definition, { platform: process.platform });
+    await collect();
+    recorded.push({ type, collect, operations: await recording.during(collect) });
+  }
+  recording.stop();
+  return recorded;
 }

@@ -4,7 +4,16 @@
  * Usage: node bench/scrape.ts [milliseconds between two scrapes of the same program] [scrapes a turn] [turns] [encoding]
  */
 import { join } from 'node:path';
-import { overlayOf, startBareServer, startNodeExporter, startSonde, temporaryFolder, type Scraped } from './agents.ts';
+import {
+  DEFAULT_RECEIVERS,
+  overlayOf,
+  QUICK_RECEIVERS,
+  startBareServer,
+  startNodeExporter,
+  startSonde,
+  temporaryFolder,
+  type Scraped,
+} from './agents.ts';
 import { median, mib, ms, table, target, us } from './measure.ts';
 import { cpuTime_us, memory, sleep } from './process.ts';
 import { countSeries, scrape, textOf, type Encoding } from './scraper.ts';
@@ -40,7 +49,6 @@ const SAME_METRICS = {
   ],
   system: ['system.boot_time'],
 };
-const SAME_RECEIVERS = ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system'];
 const SAME_COLLECTORS = ['cpu', 'loadavg', 'meminfo', 'vmstat', 'diskstats', 'filesystem', 'netdev', 'stat', 'filefd'];
 /** As many as a large server has. */
 const SERVER = { cpus: 64, interfaces: 8, mounts: 20, disks: 24, processes: 1200 };
@@ -48,11 +56,8 @@ const SERVER = { cpus: 64, interfaces: 8, mounts: 20, disks: 24, processes: 1200
 /** Both with what is to be had from the same files, the states of all processes included or not. */
 function sameSources(hasProcesses: boolean, root = '/'): (() => Promise<Scraped>)[] {
   const [receivers, collectors] = hasProcesses
-    ? [
-        [...SAME_RECEIVERS, 'processes'],
-        [...SAME_COLLECTORS, 'processes'],
-      ]
-    : [SAME_RECEIVERS, SAME_COLLECTORS];
+    ? [DEFAULT_RECEIVERS, [...SAME_COLLECTORS, 'processes']]
+    : [QUICK_RECEIVERS, SAME_COLLECTORS];
   const paths = [
     `--path.procfs=${join(root, 'proc')}`,
     `--path.sysfs=${join(root, 'sys')}`,
