@@ -42,7 +42,7 @@ function optimizeWhenBusy() {
 /**
  * V8 makes objects old from the start where it saw that such objects often outlive a collection of the young ones. A
  * batch on its way does, and is needed no more a moment later; but made old, it holds on to its bytes until V8 has marked
- * the whole heap. That was a third to a half of what passing on OTLP cost.
+ * the whole heap. Under steady load that was a third of what passing on OTLP cost (docs/decisions/otlp_forwarding.md).
  */
 function letObjectsDieYoung() {
   v8.setFlagsFromString('--no-allocation-site-pretenuring');
