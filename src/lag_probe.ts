@@ -61,8 +61,10 @@ export interface LagProbe {
   readonly lost: number;
   start(): void;
   stop(): void;
-  /** Whether a record that carries `text` is of a canary; if so, it has arrived. */
+  /** Whether a record that carries `text` is of a canary, whoever's; if so, it has arrived. */
   saw(text: string): boolean;
+  /** Whether `token` is of a canary of this probe; if so, it has arrived. */
+  arrived(token: string): boolean;
 }
 
 const TOKEN = /sonde-canary-[0-9a-f]{16}-\d+/;
@@ -97,6 +99,16 @@ export function createLagProbe({ config, lag, id, log, release }: LagProbeOption
     }
   }
 
+  function arrived(token: string): boolean {
+    const sent_ms = underWay.get(token);
+    if (sent_ms !== undefined) {
+      underWay.delete(token);
+      lag.record((performance.now() - sent_ms) / 1000, attributes);
+      log.over('lag', 'Canaries arrive in time again');
+    }
+    return token.startsWith(name);
+  }
+
   return {
     get lost() {
       return lost;
@@ -117,14 +129,42 @@ export function createLagProbe({ config, lag, id, log, release }: LagProbeOption
       if (!text.includes('sonde-canary-')) return false;
       const token = TOKEN.exec(text)?.[0];
       if (token === undefined) return false;
-      const sent_ms = underWay.get(token);
-      if (sent_ms !== undefined) {
-        underWay.delete(token);
-        lag.record((performance.now() - sent_ms) / 1000, attributes);
-        log.over('lag', 'Canaries arrive in time again');
-      }
+      arrived(token);
       // Another agent's canary is no one's event either.
       return true;
+    },
+    arrived,
+  };
+}
+
+export interface PassiveLag {
+  /** A record is made of what was written then, in Unix milliseconds. */
+  record(written_ms: number): void;
+}
+
+/**
+ * Lag by the times that records carry themselves, where no canary may be written. What was there before is no lag, nor is
+ * what was written while that was read.
+ */
+export function createPassiveLag({ lag, id }: Pick<LagProbeOptions, 'lag' | 'id'>): PassiveLag {
+  const attributes = { 'sonde.component.id': id };
+  let live_ms = Date.now();
+  let hasBacklog = false;
+  let hasCaughtUp = false;
+  return {
+    record(written_ms) {
+      if (written_ms < live_ms) {
+        hasBacklog = true;
+        return;
+      }
+      const now_ms = Date.now();
+      if (hasBacklog && !hasCaughtUp) {
+        hasCaughtUp = true;
+        live_ms = now_ms;
+        if (written_ms < now_ms) return;
+      }
+      // Someone may set the clock.
+      lag.record(Math.max(0, now_ms - written_ms) / 1000, attributes);
     },
   };
 }

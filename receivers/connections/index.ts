@@ -47,6 +47,7 @@ export default defineReceiver({
     const tracked = { 'network.socket.tracking': 'tracked' };
     const untracked = { 'network.socket.tracking': 'untracked' };
     const portAttributes = new Map<number, Attributes>();
+    const own = { 'sonde.component.id': context.id };
     let watch: Watch | undefined;
 
     function observeCounts(
@@ -104,10 +105,11 @@ export default defineReceiver({
         observeCounts(observer, watch.observer);
         observeProcesses(observer, watch);
         if (isEnabled('rtt')) observeRoundTrips(observer, watch);
+        if (watch.probe !== undefined) observer.observe(instruments.lagLost, watch.probe.lost, own);
       },
-      start() {
+      async start() {
         watch = createWatch(context, { withOwners: context.next.logs !== undefined || isEnabled('byProcess') });
-        watch?.start();
+        await watch?.start();
       },
       async stop() {
         const stopped = watch;

@@ -1,4 +1,5 @@
 /** The metrics of the receiver `connections`. */
+import { LAG_LOST_METRIC, LAG_METRIC } from '../../src/lag_probe.ts';
 import type { Entity } from '../../src/model/batch.ts';
 
 /** Says that a series is of all that are not reported singly, as the receiver `process` does. */
@@ -113,4 +114,6 @@ export const metrics = {
     optIn: true,
     source: 'sonde',
   },
+  lag: LAG_METRIC,
+  lagLost: LAG_LOST_METRIC,
 } as const;

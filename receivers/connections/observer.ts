@@ -2,6 +2,7 @@
 import type { ComponentLog, Host } from '../../src/component.ts';
 import { messageOf } from '../../src/errors.ts';
 import { attempt, createSource } from '../../src/procfs/source.ts';
+import type { Canaries } from './canaries.ts';
 import type { PortRange } from './directions.ts';
 import type { Ending } from './endings.ts';
 import { parseTcpCounts, parseTimeWaits, type TcpCounts } from './kernel_counts.ts';
@@ -24,6 +25,10 @@ export interface ObserverOptions {
   readonly portRange: PortRange;
   /** Whether the pipelines take events. */
   readonly hasRoom: () => boolean;
+  /** Undefined where the lag is not measured. */
+  readonly canaries: Canaries | undefined;
+  /** The first pass is over. */
+  readonly onReady: () => void;
 }
 
 export interface Observer {
@@ -53,6 +58,7 @@ export function createObserver(options: ObserverOptions): Observer {
     limit: options.max_connections,
     report,
     portRange: options.portRange,
+    isOurs: options.canaries?.isOurs,
   });
   const transports = options.withUdp ? [TCP, UDP] : [TCP];
   const readCounts = createSource({ host, log }, `${folder}/snmp`, parseTcpCounts);
@@ -91,6 +97,7 @@ export function createObserver(options: ObserverOptions): Observer {
     const after = readCounts();
     if (isWhole && isReady) sweep(after);
     await tracker.finish(owners);
+    if (options.hasRoom()) options.canaries?.told();
     drain();
     timeWaits = source.tellsEnds ? readTimeWaits() : undefined;
     kernel = after;
@@ -101,10 +108,12 @@ export function createObserver(options: ObserverOptions): Observer {
     else if (before !== undefined) {
       const opened = before.activeOpens + before.passiveOpens - base.activeOpens - base.passiveOpens;
       // What is on its way from the one count to the other comes and goes; what is missing stays.
-      unseen = Math.max(unseen, opened - tracker.rows.noticed);
+      unseen = Math.max(unseen, opened - tracker.rows.noticed - (options.canaries?.opened ?? 0));
     }
-    if (!isReady) log.info(`Sees ${tracker.table.size} sockets by ${source.name}`);
+    if (isReady) return;
+    log.info(`Sees ${tracker.table.size} sockets by ${source.name}`);
     isReady = true;
+    options.onReady();
   }
 
   async function dump(isOver: () => boolean, isAgain: boolean): Promise<boolean> {

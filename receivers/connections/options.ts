@@ -1,6 +1,7 @@
 /** The options of the receiver `connections`. */
 import * as v from 'valibot';
 import { option } from '../../src/config/options.ts';
+import { lagProbeEntries } from '../../src/lag_probe.ts';
 import { TCP_STATES } from '../../src/procfs/inet_sockets.ts';
 import { globs } from '../../src/text/name_filter.ts';
 import { HAPPENINGS } from './report.ts';
@@ -40,4 +41,5 @@ export const options = {
     'Most sockets that are remembered, some 100 bytes each. Others are counted by state, and an event says so.',
     100_000,
   ),
+  ...lagProbeEntries,
 };

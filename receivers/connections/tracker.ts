@@ -39,9 +39,17 @@ export interface Tracker {
   end(ended: Ended): void;
 }
 
+export interface TrackerOptions {
+  readonly limit: number;
+  readonly report: Report;
+  readonly portRange: PortRange;
+  /** Whether a socket is the receiver's own: it is as if it were not there. */
+  readonly isOurs?: ((socket: Sighting) => boolean) | undefined;
+}
+
 export function createTracker(
   source: Pick<SocketSource, 'identity' | 'tellsEnds'>,
-  { limit, report, portRange }: { readonly limit: number; readonly report: Report; readonly portRange: PortRange },
+  { limit, report, portRange, isOurs = () => false }: TrackerOptions,
 ): Tracker {
   const table = new SocketTable(source.identity, limit);
   const states = new Float64Array(TCP_STATES.length);
@@ -96,6 +104,7 @@ export function createTracker(
       shown = udp = untracked = untrackedConnections = 0;
     },
     see(seen, isAgain) {
+      if (isOurs(seen)) return;
       if (seen.state === TCP_NEW_SYN_RECV) seen.state = TCP_SYN_RECV;
       if (!isAgain) {
         if (seen.transport === UDP) udp++;
@@ -158,6 +167,7 @@ export function createTracker(
     },
     end(ended) {
       const { socket } = ended;
+      if (isOurs(socket)) return;
       const row = table.find(socket);
       const time = nowUnixNano();
       if (row !== -1) {

@@ -1,11 +1,14 @@
 /** Puts the parts of the receiver together. */
 import type { ComponentLog, Consumer, Host } from '../../src/component.ts';
+import type { Histogram } from '@opentelemetry/api';
+import { createLagProbe, type LagProbe, type LagProbeConfig } from '../../src/lag_probe.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { LogBatch, MetricBatch, Resource } from '../../src/model/batch.ts';
 import { VERSION } from '../../src/model/version.ts';
 import { createOutlet, type Outlet } from '../../src/outlet.ts';
 import { openProcessTable } from '../../src/procfs/process/table.ts';
 import { attempt } from '../../src/procfs/source.ts';
+import { createCanaries } from './canaries.ts';
 import { parsePortRange } from './directions.ts';
 import { createEventFilter, type Exclusion } from './event_filter.ts';
 import { openSockDiag } from './netlink.ts';
@@ -22,6 +25,7 @@ export interface WatchConfig {
   readonly exclude: Exclusion;
   readonly max_connections: number;
   readonly collection_interval?: number | undefined;
+  readonly lag_probe: LagProbeConfig;
 }
 
 export interface WatchOptions {
@@ -32,18 +36,24 @@ export interface WatchOptions {
   readonly resource: Resource;
   readonly next: { readonly logs: Consumer<LogBatch> | undefined; readonly metrics: Consumer<MetricBatch> | undefined };
   isEnabled(metric: 'rtt'): boolean;
+  readonly id: string;
+  readonly metrics: { readonly lag: Histogram };
 }
 
 export interface Watch {
   readonly observer: Observer;
+  /** Undefined where the lag is not measured. */
+  readonly probe: LagProbe | undefined;
   readonly owners: Owners | undefined;
-  start(): void;
+  start(): Promise<void>;
   stop(limit_ms: number): Promise<void>;
 }
 
 const PORT_RANGE = '/proc/sys/net/ipv4/ip_local_port_range';
 /** Between two looks, where no metrics are collected whose interval it would be. */
 const DEFAULT_INTERVAL_MS = 10_000;
+/** The agent's interval of collections is not known here, and seldom longer. */
+const LIKELY_INTERVAL_MS = 60_000;
 
 /**
  * @returns undefined where sockets cannot be seen at all
@@ -64,6 +74,23 @@ export function createWatch(
   let observer: Observer | undefined = undefined as Observer | undefined;
   const source = openSource(options, folder, () => observer?.heard());
   const owners = withOwners ? createOwners(host, log, openProcessTable(host)) : undefined;
+  // What a root_path shows may be another machine: no connection of ours is on it.
+  const hasProbe = config.lag_probe.enabled && host.rootPath === '/' && outlet !== undefined;
+  const interval_ms =
+    config.collection_interval ?? (next.metrics === undefined ? DEFAULT_INTERVAL_MS : LIKELY_INTERVAL_MS);
+  // What is looked at rarely is not lost before it was looked at.
+  const timeout = Math.max(config.lag_probe.timeout, 2 * interval_ms);
+  const canaries = hasProbe ? createCanaries((token) => probe?.arrived(token), timeout) : undefined;
+  const probe =
+    canaries === undefined
+      ? undefined
+      : createLagProbe({
+          config: { ...config.lag_probe, timeout },
+          lag: options.metrics.lag,
+          id: options.id,
+          log,
+          release: canaries.release,
+        });
   const observing = (observer = createObserver({
     host,
     log,
@@ -75,10 +102,23 @@ export function createWatch(
     max_connections: config.max_connections,
     portRange: parsePortRange(attempt(log, PORT_RANGE, () => host.readText(PORT_RANGE), { isOptional: true })),
     hasRoom: () => outlet?.isFull !== true,
+    canaries,
+    onReady: () => hasCanaries && probe?.start(),
   }));
   let timer: NodeJS.Timeout | undefined;
   let isStopped = false;
+  let hasCanaries = false;
   let looking: Promise<void> = Promise.resolve();
+
+  async function openCanaries(): Promise<boolean> {
+    try {
+      await canaries?.open();
+      return canaries !== undefined;
+    } catch (error) {
+      log.warn(`Cannot listen for canaries, so the lag is not measured: ${messageOf(error)}`);
+      return false;
+    }
+  }
 
   function look(): void {
     looking = observing
@@ -89,7 +129,10 @@ export function createWatch(
   return {
     observer: observing,
     owners,
-    start() {
+    probe,
+    async start() {
+      // Before the first look, so that its listener is known for what it is.
+      hasCanaries = await openCanaries();
       // What is there now is not told, so the sooner it is known the better.
       look();
       // Collections look, too; without metrics there are none.
@@ -97,9 +140,13 @@ export function createWatch(
     },
     async stop(limit_ms) {
       isStopped = true;
+      probe?.stop();
       clearInterval(timer);
       await looking;
       await observing.settled();
+      // It may have become ready only now.
+      probe?.stop();
+      canaries?.close();
       await outlet?.stop(limit_ms);
       owners?.close();
       source.close();

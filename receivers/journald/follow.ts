@@ -1,5 +1,6 @@
 /** Follows a journal from where it was left: starts journalctl again when it ends, and keeps how far was taken. */
 import type { ComponentLog, Consumer } from '../../src/component.ts';
+import type { PassiveLag } from '../../src/lag_probe.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { LogBatch } from '../../src/model/batch.ts';
 import { createOutlet } from '../../src/outlet.ts';
@@ -17,6 +18,8 @@ export interface FollowOptions extends Origin {
   readonly next: Consumer<LogBatch>;
   readonly log: ComponentLog;
   readonly drop: (reason: string, count: number) => void;
+  /** Told when an entry was taken by the journal; undefined where that is by another machine's clock. */
+  readonly lag: PassiveLag | undefined;
 }
 
 export interface Figures {
@@ -68,7 +71,8 @@ export function createFollow(options: FollowOptions): Follow {
     if (cursor !== '') start = { cursor };
     if (isKnown) return;
     // An argument of journalctl has seconds only.
-    if (since_us > 0 && Number(textOf(entry, '__REALTIME_TIMESTAMP') || since_us) < since_us) return;
+    const written_us = Number(textOf(entry, '__REALTIME_TIMESTAMP') || NaN);
+    if (since_us > 0 && written_us < since_us) return;
     since_us = 0;
     hasEntries = true;
     figures.bytes += entry.bytes;
@@ -78,6 +82,7 @@ export function createFollow(options: FollowOptions): Follow {
     figures.records++;
     cursors.push(cursor);
     outlet.push(recordOf(entry, options, BigInt(Date.now()) * 1_000_000n), undefined, entry.bytes);
+    if (!Number.isNaN(written_us)) options.lag?.record(written_us / 1000);
   }
 
   async function launch(): Promise<Child> {

@@ -1,6 +1,7 @@
 /** Reads the systemd journal through journalctl(1), from where it was left. What becomes of each field: docs/receivers/journald.md. */
 import * as v from 'valibot';
 import { defineReceiver } from '../../src/component.ts';
+import { createPassiveLag, LAG_METRIC } from '../../src/lag_probe.ts';
 import { VERSION } from '../../src/model/version.ts';
 import { createFollow, type Follow } from './follow.ts';
 import { journaldEntries } from './options.ts';
@@ -59,6 +60,7 @@ export default defineReceiver({
       since: 'agent',
       source: 'sonde',
     },
+    lag: LAG_METRIC,
   },
   permissions: [{ needs: 'group systemd-journal', without: 'messages of the system and of other users' }],
   sources: ['/var/log/journal', '/run/log/journal'],
@@ -86,7 +88,10 @@ export default defineReceiver({
         }
         const { schemaUrl } = context.resource;
         const scope = { name: 'sonde.receiver.journald', version: VERSION, attributes: {}, schemaUrl };
-        follow = createFollow({ ...context, config, scope, rootPath: host.rootPath, next: next.logs });
+        // Files in a folder may be another machine's, by its clock.
+        const hasLag = config.directory === undefined && context.isEnabled('lag');
+        const lag = hasLag ? createPassiveLag({ lag: metrics.lag, id: context.id }) : undefined;
+        follow = createFollow({ ...context, config, scope, rootPath: host.rootPath, next: next.logs, lag });
         await follow.start();
       },
       async stop() {

@@ -39,6 +39,36 @@ export function wallTime(time_us: number, { wall_ns, uptime_us }: Moment): bigin
   return wall_ns - BigInt(Math.max(0, Math.round(uptime_us - time_us))) * 1000n;
 }
 
+/** How long those periods are in which the promptest record is looked for. */
+const PERIOD_US = 3_600e6;
+
+export interface KernelLag {
+  /** Seconds between a message, and its record now. */
+  of(time_us: number, uptime_us: number): number;
+}
+
+/**
+ * How late records of messages are. The two clocks drift apart, since only the other one is corrected, by seconds in some
+ * days: so what counts is by how much more they differ than at the promptest record of the last hour or two.
+ */
+export function createKernelLag(): KernelLag {
+  let before_us = Infinity;
+  let least_us = Infinity;
+  let began_us = -Infinity;
+  return {
+    of(time_us, uptime_us) {
+      if (uptime_us - began_us >= PERIOD_US) {
+        before_us = least_us;
+        least_us = Infinity;
+        began_us = uptime_us;
+      }
+      const difference_us = uptime_us - time_us;
+      least_us = Math.min(least_us, difference_us);
+      return (difference_us - Math.min(least_us, before_us)) / 1e6;
+    },
+  };
+}
+
 /** By how much earlier it may have been: as long as the machine was suspended since `before_s`. */
 export function uncertainty(before_s: number, { suspended_s }: Moment): number {
   const between_s = suspended_s - before_s;

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { defineReceiver } from '../../src/component.ts';
 import { option, optional } from '../../src/config/options.ts';
 import { SYSLOG_SEVERITY_NAMES } from '../../src/logs/syslog.ts';
+import { LAG_METRIC } from '../../src/lag_probe.ts';
 import { VERSION } from '../../src/model/version.ts';
 import { createPositionFile, positionPath } from '../../src/position_file.ts';
 import { createKernelClock } from './clock.ts';
@@ -66,11 +67,13 @@ export default defineReceiver({
       since: 'agent',
       source: 'sonde',
     },
+    lag: LAG_METRIC,
   },
   permissions: [{ needs: 'CAP_SYSLOG', without: 'kernel messages, where kernel.dmesg_restrict is 1' }],
   sources: ['/dev/kmsg'],
   create(context) {
     const { id, config, host, metrics, log, next } = context;
+    const own = { 'sonde.component.id': id };
     let reader: Reader | undefined;
 
     return {
@@ -100,6 +103,7 @@ export default defineReceiver({
           startAt: config.start_at,
           severity: SYSLOG_SEVERITY_NAMES.indexOf(config.priority),
           scope: { name: 'sonde.receiver.kmsg', version: VERSION, attributes: {}, schemaUrl },
+          ...(context.isEnabled('lag') && { onLag: (lag_s) => metrics.lag.record(lag_s, own) }),
         });
         reader.start();
       },

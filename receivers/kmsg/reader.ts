@@ -4,8 +4,8 @@ import { messageOf } from '../../src/errors.ts';
 import type { LogBatch, LogRecord, Resource, Scope } from '../../src/model/batch.ts';
 import { createOutlet } from '../../src/outlet.ts';
 import type { PositionFile } from '../../src/position_file.ts';
-import { uncertainty, wallTime, type KernelClock } from './clock.ts';
-import { lossRecord, parseKmsg, recordOf } from './record.ts';
+import { createKernelLag, uncertainty, wallTime, type KernelClock } from './clock.ts';
+import { lossRecord, parseKmsg, recordOf, type KernelMessage } from './record.ts';
 import type { KmsgSource } from './source.ts';
 
 /** Kernel messages are counted anew from each boot. */
@@ -30,6 +30,8 @@ export interface ReaderOptions {
   readonly log: ComponentLog;
   readonly drop: (reason: string, count: number) => void;
   readonly retryInterval_ms?: number;
+  /** Told how many seconds after its message a record was made, but for those that were there before. */
+  readonly onLag?: (lag_s: number) => void;
 }
 
 export interface Figures {
@@ -66,6 +68,9 @@ export function createReader(options: ReaderOptions): Reader {
   let isSkipping = false;
   /** When all had been read last. */
   let suspended_s = 0;
+  const kernelLag = createKernelLag();
+  /** Whether all that was there has been read. */
+  let isLive = false;
 
   function keep(records: readonly LogRecord[]): void {
     const sequence = pending.splice(0, records.length).at(-1);
@@ -85,6 +90,7 @@ export function createReader(options: ReaderOptions): Reader {
   function open(): void {
     try {
       if (boot === '') begin();
+      isLive = false;
       source = options.open(drain);
       log.over('kmsg', 'Reads kernel messages');
     } catch (error) {
@@ -107,6 +113,7 @@ export function createReader(options: ReaderOptions): Reader {
     if (source === undefined || isStopped) return;
     try {
       const moment = clock.now();
+      const began_ms = performance.now();
       const uncertainty_s = uncertainty(suspended_s, moment);
       for (let count = 0; ; count++) {
         if (outlet.isFull) return waitForRoom();
@@ -115,43 +122,48 @@ export function createReader(options: ReaderOptions): Reader {
         // What was overwritten shows in the numbers of the next record.
         if (bytes === 'overrun') continue;
         if (bytes === 'empty') break;
-        take(bytes, { ...options, uncertainty_s, observedTime: moment.wall_ns }, (time_us) =>
+        const message = take(bytes, { ...options, uncertainty_s, observedTime: moment.wall_ns }, (time_us) =>
           wallTime(time_us, moment),
         );
+        if (!isLive || message === undefined) continue;
+        const uptime_us = moment.uptime_us + (performance.now() - began_ms) * 1000;
+        options.onLag?.(kernelLag.of(message.time_us, uptime_us));
       }
       isSkipping = false;
+      isLive = true;
       suspended_s = moment.suspended_s;
     } catch (error) {
       fail(error);
     }
   }
 
+  /** @returns the message whose record was made */
   function take(
     bytes: Uint8Array,
     origin: { resource: Resource; scope: Scope; uncertainty_s: number; observedTime: bigint },
     timeOf: (time_us: number) => bigint,
-  ): void {
+  ): KernelMessage | undefined {
     const message = parseKmsg(bytes);
     if (message === undefined) {
       figures.malformed++;
       log.once('malformed', 'Skips what is no kernel message', { text: Buffer.from(bytes).toString('utf8', 0, 200) });
-      return;
+      return undefined;
     }
     const { sequence } = message;
     // Opened anew, the file begins with the oldest record.
-    if (last !== undefined && sequence <= last) return;
+    if (last !== undefined && sequence <= last) return undefined;
     const lost = last === undefined ? 0 : sequence - last - 1;
     last = sequence;
-    if (isSkipping) return;
+    if (isSkipping) return undefined;
     if (lost > 0) {
       figures.lost += lost;
       push(lossRecord(lost, sequence, origin), sequence - 1);
     }
     figures.records++;
     figures.bytes += bytes.length;
-    if (message.severity <= options.severity) {
-      push(recordOf(message, { ...origin, time: timeOf(message.time_us) }), sequence);
-    }
+    if (message.severity > options.severity) return undefined;
+    push(recordOf(message, { ...origin, time: timeOf(message.time_us) }), sequence);
+    return message;
   }
 
   function push(record: LogRecord, sequence: number): void {

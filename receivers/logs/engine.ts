@@ -5,6 +5,7 @@ import type { LineParser } from '../../src/logs/format.ts';
 import type { LogBatch } from '../../src/model/batch.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { createDiscovery, type Found } from './discovery.ts';
+import type { Entry } from './entries.ts';
 import type { Figures } from './figures.ts';
 import { createIntake } from './intake.ts';
 import { createLane, type Lane } from './lane.ts';
@@ -27,6 +28,8 @@ export interface EngineOptions {
   readonly maxRecords: number;
   readonly max_bytes: number;
   readonly reader: Omit<ReaderOptions, 'add' | 'moved'>;
+  /** Files of the receiver's own, by their paths. */
+  readonly isCanary: (path: string) => boolean;
   readonly checkpoint: Checkpoint;
   readonly figures: Figures;
   readonly originOf: (path: string) => Origin;
@@ -65,7 +68,11 @@ export function createEngine(options: EngineOptions): Engine {
     },
     commit: (entries) => checkpoint.write(entries),
   });
-  const moved = (file: Tracked): void => intake.moved(file.toEntry());
+  const keep = (entry: Entry): void => {
+    // Of no use to whoever comes after.
+    if (!options.isCanary(entry.path)) intake.moved(entry);
+  };
+  const moved = (file: Tracked): void => keep(file.toEntry());
   const add = (...[record, size]: Parameters<ReaderOptions['add']>): boolean => {
     intake.add(record, size);
     return !intake.isFull;
@@ -81,7 +88,7 @@ export function createEngine(options: EngineOptions): Engine {
   const watcher: Watcher = createWatcher({
     ...options,
     shelf,
-    intake,
+    intake: { moved: keep },
     files: () => byInode.values(),
     nextId: () => checkpoint.nextId(),
     search: () => discovery.soon(),
@@ -116,15 +123,17 @@ export function createEngine(options: EngineOptions): Engine {
       if (compression !== undefined && options.unpacks && !isSettled) continue;
       const birth_ms = Number(stats.birthtimeMs);
       const isEarly = isFirst && birth_ms < checkpoint.firstStart_ms - TICK_MS;
-      const early_bytes = isEarly ? Number(stats.size) : undefined;
+      const isCanary = options.isCanary(path);
+      const early_bytes = isEarly && !isCanary ? Number(stats.size) : undefined;
       const origin = options.originOf(path);
       const parser = options.createParser?.();
       const now_ms = performance.now();
-      const file = new Tracked({ id: checkpoint.nextId(), path, origin, parser, inode, early_bytes }, now_ms);
+      const file = new Tracked({ id: checkpoint.nextId(), path, origin, parser, inode, early_bytes, isCanary }, now_ms);
       byInode.set(inode, file);
       laneOf(file).add(file);
     }
-    if (isFirst) log.info(`Reads ${files.length} log files that are there`);
+    if (isFirst && !files.some(({ path }) => options.isCanary(path)))
+      log.info(`Reads ${files.length} log files that are there`);
   }
 
   /** Files of an earlier life that are not there any more; a copy of one may still turn up. */

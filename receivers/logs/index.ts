@@ -6,8 +6,11 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { defineReceiver } from '../../src/component.ts';
+import { messageOf } from '../../src/errors.ts';
+import { createLagProbe } from '../../src/lag_probe.ts';
 import { createLineParser } from '../../src/logs/format.ts';
 import { VERSION } from '../../src/model/version.ts';
+import { createCanaryFile, type CanaryFile } from './canaries.ts';
 import { createCheckpoint } from './checkpoint.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { createFigures } from './figures.ts';
@@ -39,12 +42,31 @@ export default defineReceiver({
     const createParser = () => createLineParser(config, { path: `receivers.${id}` });
     // Options that do not fit each other are told before anything is read.
     createParser();
+    const own = { 'sonde.component.id': id };
     let engine: Engine | undefined;
+    let canaries: CanaryFile | undefined;
+    const probe = createLagProbe({
+      config: config.lag_probe,
+      lag: metrics.sourceLag,
+      id,
+      log,
+      release: (token) => canaries?.add(token),
+    });
+
+    function createCanaries(): CanaryFile | undefined {
+      if (!config.lag_probe.enabled) return undefined;
+      try {
+        return createCanaryFile(config.encoding);
+      } catch (error) {
+        log.warn(`Cannot make a file for canaries, so the lag is not measured: ${messageOf(error)}`);
+        return undefined;
+      }
+    }
 
     return {
       collect(observer) {
         if (engine === undefined) return;
-        const files = [...engine.files];
+        const files = [...engine.files].filter(({ isCanary }) => !isCanary);
         observer.observe(metrics.lines, figures.lines);
         observer.observe(metrics.bytes, figures.bytes);
         observer.observe(metrics.open, engine.open);
@@ -55,6 +77,7 @@ export default defineReceiver({
         observer.observe(metrics.rotations, figures.renamed, rotations.renamed);
         observer.observe(metrics.rotations, figures.truncated, rotations.truncated);
         observer.observe(metrics.errors, figures.errors);
+        if (canaries !== undefined) observer.observe(metrics.lagLost, probe.lost, own);
         if (!context.isEnabled('lag')) return;
         for (const file of files) observer.observe(metrics.lag, file.lag, { 'log.file.path': file.path });
       },
@@ -72,8 +95,11 @@ export default defineReceiver({
           hasPath: config.include_file_path,
           hasContainer: config.include_container,
         };
+        canaries = createCanaries();
+        const canaryPath = canaries?.path;
         const created = createEngine({
-          include: config.include,
+          include: canaryPath === undefined ? config.include : [...config.include, canaryPath],
+          isCanary: (path) => path === canaryPath,
           exclude: config.exclude,
           startsAtEnd: config.start_at === 'end',
           poll_ms: config.poll_interval,
@@ -96,6 +122,7 @@ export default defineReceiver({
               figures,
               hasPosition: config.include_file_position,
               hasOriginal: config.include_original,
+              arrived: probe.arrived,
             }),
             figures,
           },
@@ -107,12 +134,22 @@ export default defineReceiver({
           log,
           drop,
         });
-        await created.start();
+        try {
+          await created.start();
+        } catch (error) {
+          canaries?.remove();
+          canaries = undefined;
+          throw error;
+        }
         engine = created;
+        if (canaries !== undefined) probe.start();
       },
       async stop() {
+        probe.stop();
         await engine?.stop(STOP_TIMEOUT_MS);
         engine = undefined;
+        canaries?.remove();
+        canaries = undefined;
       },
     };
   },

@@ -1,5 +1,6 @@
 /** What the receiver says of its work. */
 import type { MetricDefinition } from '../../src/component.ts';
+import { LAG_LOST_METRIC, LAG_METRIC } from '../../src/lag_probe.ts';
 
 export const definitions = {
   lines: {
@@ -90,4 +91,6 @@ export const definitions = {
     optIn: true,
     source: 'sonde',
   },
+  sourceLag: LAG_METRIC,
+  lagLost: LAG_LOST_METRIC,
 } as const satisfies Readonly<Record<string, MetricDefinition>>;

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { duration, option, optional, positiveDuration, size } from '../../src/config/options.ts';
 import { formatEntries } from '../../src/logs/format.ts';
+import { lagProbeEntries } from '../../src/lag_probe.ts';
 import { ENCODINGS } from './encodings.ts';
 import { multilineOptions } from './multiline.ts';
 import { pathGlobs } from './path_globs.ts';
@@ -82,4 +83,5 @@ export const options = {
     v.pipe(v.string(), v.minLength(1, 'a path')),
     'Folder of the checkpoints, one folder each; STATE_DIRECTORY/logs if left out, without that /var/lib/sonde/logs for root and ~/.local/state/sonde/logs for others.',
   ),
+  ...lagProbeEntries,
 };

@@ -80,7 +80,7 @@ export function createReader(options: ReaderOptions): Reader {
       const mustFlushLine = isAtEnd && (isEnd || (isQuiet && unpacked === undefined));
       const mustFlushGroups =
         mustFlushLine || isStuck || (unpacked === undefined && flush_ms > 0 && now_ms - file.moved_ms >= flush_ms);
-      const groups = group === undefined ? undefined : createGroups(group, position.emitted, take);
+      const groups = group === undefined || file.isCanary ? undefined : createGroups(group, position.emitted, take);
       const end = splitLines(data, position, mustFlushLine, split, groups?.take ?? take);
       if (mustFlushGroups && !isFull) groups?.flush();
 
@@ -89,7 +89,7 @@ export function createReader(options: ReaderOptions): Reader {
       const inLine = waiting === undefined ? end.inLine : (waiting.flags & CONTINUED) === 0 ? '' : 'continued';
       const emitted = Math.max(end.offset, position.emitted);
       file.moveTo({ offset: next, emitted, inLine }, buffer.subarray(0, next - start), now_ms);
-      figures.bytes += next - offset;
+      if (!file.isCanary) figures.bytes += next - offset;
       if (next !== offset || emitted !== position.emitted || file.head.digest !== head.digest) moved(file);
       file.hasMore = isFull || !isAtEnd;
       if (next === offset && !isAtEnd && !isFull)

@@ -11,6 +11,8 @@ export interface RecordOptions {
   readonly figures: Figures;
   readonly hasPosition: boolean;
   readonly hasOriginal: boolean;
+  /** Told of the lines of canaries, which become no records. */
+  readonly arrived: (token: string) => void;
 }
 
 /** A function that makes the record of a line; undefined for an empty one. */
@@ -22,10 +24,14 @@ export type CreateRecord = (
   observedTime: bigint,
 ) => LogRecord | undefined;
 
-export function recordsWith({ scope, figures, hasPosition, hasOriginal }: RecordOptions): CreateRecord {
+export function recordsWith({ scope, figures, hasPosition, hasOriginal, arrived }: RecordOptions): CreateRecord {
   const isPlain = !hasPosition && !hasOriginal;
   return (file, text, start, flags, observedTime) => {
     if (text === '') return undefined;
+    if (file.isCanary) {
+      arrived(text);
+      return undefined;
+    }
     figures.lines += 1;
     if (flags !== 0) count(figures, flags);
     const { origin } = file;

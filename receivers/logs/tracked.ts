@@ -13,6 +13,7 @@ export interface TrackedOptions {
   readonly parser: LineParser | undefined;
   readonly inode: string;
   readonly early_bytes: number | undefined;
+  readonly isCanary: boolean;
 }
 
 export class Tracked {
@@ -21,6 +22,8 @@ export class Tracked {
   origin: Origin;
   readonly parser: LineParser | undefined;
   readonly inode: string;
+  /** The receiver's own: nobody is told of its lines, and its position is not kept. */
+  readonly isCanary: boolean;
   /** Where it was last seen. */
   path: string;
   fd: number | undefined;
@@ -49,12 +52,13 @@ export class Tracked {
   /** Monotonic milliseconds, before which an error keeps it from being looked at. */
   retry_ms = 0;
 
-  constructor({ id, path, origin, parser, inode, early_bytes }: TrackedOptions, now_ms: number) {
+  constructor({ id, path, origin, parser, inode, early_bytes, isCanary }: TrackedOptions, now_ms: number) {
     this.id = id;
     this.path = path;
     this.origin = origin;
     this.parser = parser;
     this.inode = inode;
+    this.isCanary = isCanary;
     this.early_bytes = early_bytes;
     this.grown_ms = now_ms;
     this.moved_ms = now_ms;

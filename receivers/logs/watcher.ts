@@ -66,23 +66,27 @@ export function createWatcher(options: WatcherOptions): Watcher {
     file.unpacked = undefined;
     if (fd === undefined) return;
     file.fd = undefined;
-    open -= 1;
+    open -= weightOf(file);
     await closeFile(fd);
   }
+
+  /** A canary is beside those that max_open_files allows. */
+  const weightOf = ({ isCanary }: Tracked): number => (isCanary ? 0 : 1);
+  const hasRoomFor = (file: Tracked): boolean => file.isCanary || open < maxOpen;
 
   /** @returns false where it cannot be open now */
   async function ensureOpen(file: Tracked): Promise<boolean> {
     if (file.fd !== undefined) return true;
-    if (open >= maxOpen) {
+    if (!hasRoomFor(file)) {
       const idle = longestIdle();
       if (idle === undefined) return false;
       await close(idle);
     }
-    open += 1;
+    open += weightOf(file);
     try {
       file.fd = await openFile(file.path);
     } catch (error) {
-      open -= 1;
+      open -= weightOf(file);
       throw error;
     }
     const stats = await statOpenFile(file.fd);
@@ -100,7 +104,14 @@ export function createWatcher(options: WatcherOptions): Watcher {
   function longestIdle(): Tracked | undefined {
     let found: Tracked | undefined;
     for (const file of options.files()) {
-      if (file.fd === undefined || file.hasMore || file.detached_ms !== undefined || !file.isRecognized) continue;
+      if (
+        file.fd === undefined ||
+        file.isCanary ||
+        file.hasMore ||
+        file.detached_ms !== undefined ||
+        !file.isRecognized
+      )
+        continue;
       if (file.unpacked === undefined && (found === undefined || file.grown_ms < found.grown_ms)) found = file;
     }
     return found;
@@ -119,7 +130,7 @@ export function createWatcher(options: WatcherOptions): Watcher {
 
   /** Its content is not the one that was read: that is over, and the file begins anew under another number. */
   function replace(file: Tracked, now_ms: number): void {
-    figures.truncated += 1;
+    if (!file.isCanary) figures.truncated += 1;
     const before = { ...file.toEntry(), isOver: true };
     intake.moved(before);
     shelf.put(before);
@@ -197,7 +208,7 @@ export function createWatcher(options: WatcherOptions): Watcher {
       }
       const isIdle = now_ms - Math.max(file.grown_ms, file.detached_ms ?? now_ms) >= rotateWait_ms;
       // Open, it cannot be lost by what is done to its name.
-      if (file.detached_ms === undefined && open < maxOpen && !isWhole(file)) await ensureOpen(file);
+      if (file.detached_ms === undefined && hasRoomFor(file) && !isWhole(file)) await ensureOpen(file);
       if (file.detached_ms === undefined || file.hasMore || !isIdle) return;
       if (file.fd !== undefined && file.isRecognized && file.size > file.position.offset && !isWhole(file)) {
         // Nothing will be added to a last line without newline.

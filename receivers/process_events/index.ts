@@ -6,6 +6,7 @@
 import * as v from 'valibot';
 import { defineReceiver } from '../../src/component.ts';
 import { option, positiveDuration, size } from '../../src/config/options.ts';
+import { createLagProbe, LAG_LOST_METRIC, LAG_METRIC, lagProbeEntries } from '../../src/lag_probe.ts';
 import { VERSION } from '../../src/model/version.ts';
 import { CHOICES } from './open_source.ts';
 import { KINDS, type Kind } from './report.ts';
@@ -44,6 +45,7 @@ export default defineReceiver({
       'Most processes that are remembered, some 500 bytes each: events of others are told with less.',
       65_536,
     ),
+    ...lagProbeEntries,
   }),
   metrics: {
     events: {
@@ -90,6 +92,8 @@ export default defineReceiver({
       attributes: [],
       source: 'sonde',
     },
+    lag: LAG_METRIC,
+    lagLost: LAG_LOST_METRIC,
   },
   permissions: [
     {
@@ -116,12 +120,15 @@ export default defineReceiver({
     const { config, host, metrics, log, next } = context;
     const types = KINDS.map((kind) => [kind, { 'process.event.type': kind }] as const);
     const bySource = new Map<string, { readonly 'process.event.source': string }>();
+    const own = { 'sonde.component.id': context.id };
+    // What a root_path shows may be another machine: no process of ours is on it.
+    const hasProbe = config.lag_probe.enabled && host.rootPath === '/';
     let watching: Watching | undefined;
 
     return {
       collect(observer) {
         if (watching === undefined) return;
-        const { told, lost, gaps, rescans, processes, source } = watching.figures;
+        const { told, lost, gaps, rescans, processes, source, canariesLost } = watching.figures;
         for (const [kind, attributes] of types) observer.observe(metrics.events, told[kind satisfies Kind], attributes);
         let attributes = bySource.get(source);
         if (attributes === undefined) bySource.set(source, (attributes = { 'process.event.source': source }));
@@ -129,6 +136,7 @@ export default defineReceiver({
         observer.observe(metrics.gaps, gaps, attributes);
         observer.observe(metrics.rescans, rescans);
         observer.observe(metrics.processes, processes);
+        if (canariesLost !== undefined) observer.observe(metrics.lagLost, canariesLost, own);
       },
       async start() {
         if (next.logs === undefined) {
@@ -145,7 +153,16 @@ export default defineReceiver({
           attributes: {},
           schemaUrl: context.resource.schemaUrl,
         };
-        watching = createWatching({ ...context, config, scope, logs: next.logs });
+        watching = createWatching({
+          ...context,
+          config,
+          scope,
+          logs: next.logs,
+          ...(hasProbe && {
+            createProbe: (release) =>
+              createLagProbe({ config: config.lag_probe, lag: metrics.lag, id: context.id, log, release }),
+          }),
+        });
         await watching.start();
       },
       async stop() {

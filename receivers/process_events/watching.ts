@@ -6,6 +6,8 @@ import { createOutlet } from '../../src/outlet.ts';
 import type { Arguments } from '../../src/procfs/process/command.ts';
 import { createOwners } from '../../src/procfs/process/owners.ts';
 import { openProcessTable } from '../../src/procfs/process/table.ts';
+import type { LagProbe, LagProbeConfig } from '../../src/lag_probe.ts';
+import { createCanaries, withoutCanaries } from './canaries.ts';
 import { createClock } from './clock.ts';
 import { openKernelLog } from './kernel_log.ts';
 import { openKernelSource, type Choice } from './open_source.ts';
@@ -21,6 +23,7 @@ export interface WatchingConfig {
   readonly scan_interval: number;
   readonly buffer: number;
   readonly max_processes: number;
+  readonly lag_probe: LagProbeConfig;
 }
 
 export interface WatchingOptions {
@@ -31,6 +34,8 @@ export interface WatchingOptions {
   readonly resource: Resource;
   readonly scope: Scope;
   readonly logs: Consumer<LogBatch>;
+  /** Undefined where the lag is not measured. */
+  readonly createProbe?: (release: (token: string) => Promise<void>) => LagProbe;
   /** Opens the source of the kernel; as configured, unless a test says otherwise. */
   readonly openSource?: (sink: Sink) => Promise<KernelSource | undefined>;
 }
@@ -45,6 +50,8 @@ export interface Figures {
   readonly rescans: number;
   readonly processes: number;
   readonly source: SourceName;
+  /** Canaries; undefined where there are none. */
+  readonly canariesLost: number | undefined;
 }
 
 export interface Watching {
@@ -68,7 +75,9 @@ export function createWatching(options: WatchingOptions): Watching {
   const outlet = createOutlet({ next: options.logs, log, drop });
   const clock = createClock(host);
   const table = openProcessTable(host);
-  const report = createReport({
+  const canaries = createCanaries(clock, config.lag_probe.timeout);
+  const probe = options.createProbe?.(canaries.release);
+  const everything = createReport({
     outlet,
     resource,
     scope,
@@ -76,6 +85,7 @@ export function createWatching(options: WatchingOptions): Watching {
     userName: createOwners(host),
     bootTime: attempt(log, '/proc/stat', () => host.bootTime()),
   });
+  const report = probe === undefined ? everything : withoutCanaries(everything, canaries, probe);
   let source: KernelSource | undefined;
   let sourceName: SourceName = 'scan';
   let isStopping = false;
@@ -192,7 +202,15 @@ export function createWatching(options: WatchingOptions): Watching {
 
   return {
     get figures() {
-      return { told: report.told, lost, gaps, rescans, processes: tracker.count, source: sourceName };
+      return {
+        told: report.told,
+        lost,
+        gaps,
+        rescans,
+        processes: tracker.count,
+        source: sourceName,
+        canariesLost: probe?.lost,
+      };
     },
     async start() {
       clock.update();
@@ -208,10 +226,13 @@ export function createWatching(options: WatchingOptions): Watching {
       later(CHECK_MS, check);
       if (source === undefined) later(config.scan_interval, scan);
       log.info(describeSource(sourceName, config.scan_interval), { source: sourceName, processes: tracker.count });
+      if (!isStopping) probe?.start();
     },
     async stop(limit_ms) {
+      probe?.stop();
       source?.drain();
       isStopping = true;
+      canaries.stop();
       for (const timer of timers) clearTimeout(timer);
       source?.close();
       kernelLog?.close();

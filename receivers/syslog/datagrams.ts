@@ -27,7 +27,7 @@ export async function listenForUdp(options: UdpOptions): Promise<UdpListener> {
   const socket = process.getBuiltinModule('node:dgram').createSocket({ type: isVersion6 ? 'udp6' : 'udp4' });
   socket.on('message', (bytes, { address, port }) => {
     const plain = plainAddress(address);
-    if (!intake.isAllowed(plain)) return;
+    if (!intake.isCanary(bytes) && !intake.isAllowed(plain)) return;
     const isLong = bytes.length > maxMessage_bytes;
     const peer = { transport: 'udp', address: plain, port } as const;
     intake.takeOrDrop(isLong ? bytes.subarray(0, maxMessage_bytes) : bytes, isLong, peer);

@@ -2,7 +2,9 @@
 import * as v from 'valibot';
 import { defineReceiver } from '../../src/component.ts';
 import { ConfigError } from '../../src/errors.ts';
+import { createLagProbe, LAG_LOST_METRIC, LAG_METRIC } from '../../src/lag_probe.ts';
 import { VERSION } from '../../src/model/version.ts';
+import { createCanarySender, reachable, type CanarySender, type CanaryTarget } from './canaries.ts';
 import { createIntake, type Intake, type Transport } from './intake.ts';
 import { openListeners, type Listeners } from './listeners.ts';
 import { createAllowedSources, syslogEntries } from './options.ts';
@@ -63,6 +65,8 @@ export default defineReceiver({
       attributes: [],
       source: 'sonde',
     },
+    lag: LAG_METRIC,
+    lagLost: LAG_LOST_METRIC,
   },
   permissions: [{ needs: 'CAP_NET_BIND_SERVICE', without: 'ports below 1024, as 514' }],
   sources: ['127.0.0.1:5514'],
@@ -94,8 +98,25 @@ export default defineReceiver({
         ? config.unix_datagram !== undefined || config.unix_stream !== undefined
         : config[transport] !== undefined,
     );
+    const allowedSources = createAllowedSources(config.allowed_sources);
     let intake: Intake | undefined;
     let listeners: Listeners | undefined;
+    let sender: CanarySender | undefined;
+    const own = { 'sonde.component.id': id };
+    const probe = createLagProbe({
+      config: config.lag_probe,
+      lag: metrics.lag,
+      id,
+      log,
+      release: (token) => sender?.send(token),
+    });
+
+    /** What a connection brings is known when it is let in already. */
+    function isShutOut(target: CanaryTarget): boolean {
+      if (target.over !== 'stream' || !('host' in target.to)) return false;
+      const host = reachable(target.to.host);
+      return allowedSources?.check(host, host.includes(':') ? 'ipv6' : 'ipv4') === false;
+    }
 
     return {
       collect(observer) {
@@ -114,6 +135,7 @@ export default defineReceiver({
         const kernelDrops = context.isEnabled('dropped') ? listeners.kernelDrops() : undefined;
         if (kernelDrops !== undefined) observer.observe(metrics.dropped, kernelDrops, reasons.kernel);
         observer.observe(metrics.connections, listeners.connections);
+        if (sender !== undefined) observer.observe(metrics.lagLost, probe.lost, own);
       },
       async start() {
         if (next.logs === undefined) {
@@ -125,13 +147,21 @@ export default defineReceiver({
           ...context,
           next: next.logs,
           location: config.location,
-          allowedSources: createAllowedSources(config.allowed_sources),
+          arrived: probe.arrived,
+          allowedSources,
           scope: { name: 'sonde.receiver.syslog', version: VERSION, attributes: {}, schemaUrl },
         });
         listeners = await openListeners(config, made, log);
         intake = made;
+        const { target } = listeners;
+        if (!config.lag_probe.enabled || target === undefined || isShutOut(target)) return;
+        sender = createCanarySender(target);
+        probe.start();
       },
       async stop() {
+        probe.stop();
+        sender?.close();
+        sender = undefined;
         await listeners?.close();
         await intake?.outlet.stop(STOP_TIMEOUT_MS);
         listeners = undefined;

@@ -5,6 +5,7 @@ import type { ComponentLog, Consumer } from '../../src/component.ts';
 import { parseSyslog } from '../../src/logs/syslog.ts';
 import type { AnyValue } from '../../src/model/attributes.ts';
 import type { LogBatch, Resource, Scope } from '../../src/model/batch.ts';
+import { canaryToken } from './canaries.ts';
 import { createOutlet, type Outlet } from '../../src/outlet.ts';
 
 export type Transport = 'udp' | 'tcp' | 'unix';
@@ -38,6 +39,8 @@ export interface Figures {
 export interface Intake {
   readonly figures: Figures;
   readonly outlet: Outlet;
+  /** Whether this is a canary of this receiver: whoever may send, it may. */
+  isCanary(bytes: Uint8Array): boolean;
   /** The bytes are not kept. */
   take(bytes: Uint8Array, isTruncated: boolean, peer: Peer): void;
   /** Like {@link take}, of what cannot be made to wait: where there is no room it is dropped and counted. */
@@ -54,6 +57,8 @@ export interface IntakeOptions {
   readonly next: Consumer<LogBatch>;
   readonly log: ComponentLog;
   readonly drop: (reason: string, count: number) => void;
+  /** Whether this is of a canary; if so, it has arrived. */
+  readonly arrived: (token: string) => boolean;
 }
 
 const LIMITS = { waiting_bytes: 2 ** 25, batch_bytes: 2 ** 22 };
@@ -66,6 +71,8 @@ export function createIntake(options: IntakeOptions): Intake {
   const figures: Figures = { byTransport, full: 0, notAllowed: 0, tooMany: 0 };
 
   function take(bytes: Uint8Array, isTruncated: boolean, peer: Peer): void {
+    const token = canaryToken(bytes);
+    if (token !== undefined && options.arrived(token)) return;
     const count = byTransport[peer.transport];
     const now = BigInt(Date.now()) * 1_000_000n;
     const text = textOf(bytes);
@@ -105,12 +112,15 @@ export function createIntake(options: IntakeOptions): Intake {
     figures,
     outlet,
     take,
+    isCanary: (bytes) => canaryToken(bytes) !== undefined,
     takeOrDrop(bytes, isTruncated, peer) {
       if (!outlet.isFull) {
         log.over('full', 'Takes datagrams again');
         take(bytes, isTruncated, peer);
         return;
       }
+      // A canary that finds no room is missed by its probe.
+      if (canaryToken(bytes) !== undefined) return;
       figures.full++;
       drop('no_room', 1);
       log.once('full', 'Drops datagrams: the pipelines take no more');

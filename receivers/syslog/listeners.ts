@@ -3,6 +3,7 @@ import { chmodSync, unlinkSync } from 'node:fs';
 import type { ComponentLog } from '../../src/component.ts';
 import { messageOf } from '../../src/errors.ts';
 import { listenForUdp, type UdpListener } from './datagrams.ts';
+import type { CanaryTarget } from './canaries.ts';
 import type { Intake } from './intake.ts';
 import { checkExposure, splitEndpoint, type SyslogConfig } from './options.ts';
 import { listenForStreams, type StreamListener } from './streams.ts';
@@ -10,6 +11,8 @@ import { isSocket, listenForUnixDatagrams } from './unix_datagrams.ts';
 
 export interface Listeners {
   readonly connections: number;
+  /** Where canaries can be sent; undefined where all listeners want TLS. */
+  readonly target: CanaryTarget | undefined;
   kernelDrops(): number | undefined;
   close(): Promise<void>;
 }
@@ -24,6 +27,7 @@ export async function openListeners(config: SyslogConfig, intake: Intake, log: C
   const streams: StreamListener[] = [];
   const closing: (() => void | Promise<void>)[] = [];
   let udp: UdpListener | undefined;
+  let target: CanaryTarget | undefined;
 
   async function openUdp({ endpoint, insecure, receive_buffer }: NonNullable<SyslogConfig['udp']>): Promise<void> {
     checkExposure(endpoint, false, insecure, 'write insecure: true to accept that, or use tcp with tls');
@@ -33,6 +37,7 @@ export async function openListeners(config: SyslogConfig, intake: Intake, log: C
       listenForUdp({ ...where, maxMessage_bytes, receiveBuffer_bytes: receive_buffer, intake, log }),
     );
     closing.push(udp.close);
+    target = { over: 'udp', host: where.host, port: udp.port };
     log.info(`Listens for syslog over UDP on ${named(endpoint, udp.port)}`);
   }
 
@@ -40,9 +45,11 @@ export async function openListeners(config: SyslogConfig, intake: Intake, log: C
     const { endpoint, tls, insecure, max_connections, idle_timeout } = options;
     checkExposure(endpoint, tls !== undefined, insecure, 'set tls, or write insecure: true to accept that');
     const limits = { maxConnections: max_connections, idleTimeout_ms: idle_timeout, maxMessage_bytes };
-    const stream = await at(endpoint, listenForStreams({ at: splitEndpoint(endpoint), tls, ...limits, intake, log }));
+    const where = splitEndpoint(endpoint);
+    const stream = await at(endpoint, listenForStreams({ at: where, tls, ...limits, intake, log }));
     streams.push(stream);
     closing.push(stream.close);
+    if (tls === undefined) target ??= { over: 'stream', stream, to: { host: where.host, port: stream.port } };
     log.info(`Listens for syslog over ${tls === undefined ? 'TCP' : 'TLS'} on ${named(endpoint, stream.port)}`);
   }
 
@@ -53,6 +60,7 @@ export async function openListeners(config: SyslogConfig, intake: Intake, log: C
     streams.push(stream);
     closing.push(stream.close);
     chmodSync(path, Number.parseInt(mode, 8));
+    target ??= { over: 'stream', stream, to: { path } };
     log.info(`Listens for syslog on the stream socket ${path}`);
   }
 
@@ -62,13 +70,15 @@ export async function openListeners(config: SyslogConfig, intake: Intake, log: C
 
   try {
     if (config.udp !== undefined) await openUdp(config.udp);
-    if (config.tcp !== undefined) await openTcp(config.tcp);
     if (config.unix_datagram !== undefined) {
       const { path, mode } = config.unix_datagram;
       closing.push(listenForUnixDatagrams({ path, mode: Number.parseInt(mode, 8), maxMessage_bytes, intake }));
+      target ??= { over: 'unix_datagram', path };
       log.info(`Listens for syslog on the datagram socket ${path}`);
     }
     if (config.unix_stream !== undefined) await openUnixStream(config.unix_stream);
+    // Behind the others: its allowed_sources may leave this machine out.
+    if (config.tcp !== undefined) await openTcp(config.tcp);
   } catch (error) {
     await close();
     throw error;
@@ -77,6 +87,7 @@ export async function openListeners(config: SyslogConfig, intake: Intake, log: C
     get connections() {
       return streams.reduce((sum, stream) => sum + stream.connections, 0);
     },
+    target,
     kernelDrops: () => udp?.kernelDrops(),
     close,
   };

@@ -2,6 +2,7 @@
 import { BlockList, isIP } from 'node:net';
 import * as v from 'valibot';
 import { hostPort, isLoopback, option, optional, positiveDuration, size, tlsServer } from '../../src/config/options.ts';
+import { lagProbeEntries } from '../../src/lag_probe.ts';
 import { whatIsWrongWithLocation } from '../../src/logs/time/zone.ts';
 
 const SOURCE = 'an address or a network such as "10.0.0.0/8"';
@@ -76,6 +77,7 @@ export const syslogEntries = {
     'Addresses and networks that may send; all that can reach a listener if there is none.',
     [],
   ),
+  ...lagProbeEntries,
 };
 
 export type SyslogConfig = v.InferOutput<v.StrictObjectSchema<typeof syslogEntries, undefined>>;

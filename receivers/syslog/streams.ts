@@ -21,6 +21,8 @@ export interface StreamListener {
   /** Really taken; 0 for unix sockets. */
   readonly port: number;
   readonly connections: number;
+  /** A further connection would be refused. */
+  readonly isFull: boolean;
   close(): Promise<void>;
 }
 
@@ -55,6 +57,9 @@ export async function listenForStreams(options: StreamOptions): Promise<StreamLi
     port: 'port' in at ? (server.address() as AddressInfo).port : 0,
     get connections() {
       return sockets.size;
+    },
+    get isFull() {
+      return sockets.size >= options.maxConnections;
     },
     async close() {
       endWatch?.();

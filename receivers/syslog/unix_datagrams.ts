@@ -1,5 +1,5 @@
 /** A unix datagram socket, as /dev/log is one: Node.js has none, so the C library is called directly. */
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, unlinkSync, writeSync } from 'node:fs';
 import { openReadable } from '../../src/native/descriptor.ts';
 import { openNative } from '../../src/native/library.ts';
 import type { Intake } from './intake.ts';
@@ -82,6 +82,27 @@ export function listenForUnixDatagrams({ path, mode, maxMessage_bytes, intake }:
     readable.close();
     if (isSocket(path)) unlinkSync(path);
   };
+}
+
+/**
+ * Sends one datagram; one that finds no room is not sent.
+ * @throws {Error} nobody listens there
+ */
+export function sendUnixDatagram(path: string, bytes: Uint8Array): void {
+  const native = openNative(FUNCTIONS);
+  if (native === undefined) throw new Error(`Cannot send to "${path}": this Node.js may not use node:ffi`);
+  const { functions: c, failure } = native;
+  const address = unixAddress(path);
+  const fd = c.socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) throw failure('open a unix socket');
+  try {
+    if (c.connect(fd, address, address.length) < 0) throw failure(`send to "${path}"`);
+    writeSync(fd, bytes);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+  } finally {
+    c.close(fd);
+  }
 }
 
 /** struct sockaddr_un: the family in two bytes, then the path with a zero behind it. */

@@ -190,7 +190,8 @@ describe('syslog over TCP', () => {
   });
 
   test('refuses connections beyond the limit, and ends silent ones', async () => {
-    const run = await start({ tcp: { ...LOOPBACK, max_connections: 1, idle_timeout: '300ms' } });
+    const limits = { max_connections: 1, idle_timeout: '300ms' };
+    const run = await start({ tcp: { ...LOOPBACK, ...limits }, lag_probe: { enabled: false } });
     const port = portOf(run, 'TCP');
     const first = await dial(port);
     first.write('<13>app: a\n');
