@@ -1,4 +1,4 @@
-/** Notes which system calls for files a piece of work makes, as lines for `floor/reads.c`. */
+/** Notes which system calls for files a piece of work makes, as lines for `floor/operations.h`. */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { catalog } from '../src/cli/catalog.ts';
