@@ -15,6 +15,11 @@ export interface OutletOptions {
   readonly onTaken?: (records: readonly LogRecord[]) => void;
   /** Most bytes that wait and that travel together, of those that {@link Outlet.push} is told of; no limit if left out. */
   readonly limits?: { readonly waiting_bytes: number; readonly batch_bytes: number };
+  /**
+   * Shortest time between two batches, unless one is full: in busy times what comes meanwhile travels together, as each
+   * batch costs its exporters a request. What comes after a quiet time goes at once. 0 if left out.
+   */
+  readonly pause_ms?: number;
 }
 
 export interface Outlet {
@@ -44,19 +49,26 @@ interface Waiting {
 
 const NO_LIMITS = { waiting_bytes: Infinity, batch_bytes: Infinity };
 
-export function createOutlet({ next, log, drop, onTaken, limits = NO_LIMITS }: OutletOptions): Outlet {
+export function createOutlet(options: OutletOptions): Outlet {
+  const { next, log, drop, onTaken, limits = NO_LIMITS, pause_ms = 0 } = options;
   let waiting: Waiting[] = [];
   let underWay = 0;
   /** Of what waits and what is under way. */
   let bytes = 0;
   let pumping: Promise<void> | undefined;
   let onRoom: (() => void)[] = [];
+  let handedOver_ms = -Infinity;
+  let isStopping = false;
+  /** Ends the pause that is under way. */
+  let hurry: (() => void) | undefined;
   const ending = new AbortController();
 
   async function pump(): Promise<void> {
     // What is told in one turn of the loop travels together.
     await new Promise((resolve) => setImmediate(resolve));
     while (waiting.length > 0 && !ending.signal.aborted) {
+      await pause();
+      handedOver_ms = performance.now();
       const { count, size } = nextBatch();
       const taken = waiting.slice(0, count);
       waiting = waiting.slice(count);
@@ -70,6 +82,19 @@ export function createOutlet({ next, log, drop, onTaken, limits = NO_LIMITS }: O
       if (waiting.length <= MOST_WAITING / 2 && bytes <= limits.waiting_bytes / 2) wake();
     }
     pumping = undefined;
+  }
+
+  const isBatchFull = (): boolean => waiting.length >= LARGEST_BATCH || bytes >= limits.batch_bytes;
+
+  async function pause(): Promise<void> {
+    const rest_ms = handedOver_ms + pause_ms - performance.now();
+    if (rest_ms <= 0 || isStopping || isBatchFull()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    hurry = resolve;
+    const timer = setTimeout(resolve, rest_ms);
+    await promise;
+    clearTimeout(timer);
+    hurry = undefined;
   }
 
   function nextBatch(): { count: number; size: number } {
@@ -114,6 +139,7 @@ export function createOutlet({ next, log, drop, onTaken, limits = NO_LIMITS }: O
       waiting.push({ record, ready, bytes: size });
       bytes += size;
       pumping ??= pump();
+      if (hurry !== undefined && isBatchFull()) hurry();
     },
     get isFull() {
       return isOverfull() && !ending.signal.aborted;
@@ -125,6 +151,8 @@ export function createOutlet({ next, log, drop, onTaken, limits = NO_LIMITS }: O
       return promise;
     },
     async stop(limit_ms) {
+      isStopping = true;
+      hurry?.();
       const timeUp = new AbortController();
       await Promise.race([pumping, sleep(limit_ms, timeUp.signal)]);
       timeUp.abort();

@@ -86,3 +86,20 @@ test('createOutlet has room for so many bytes, and hands over so many at once', 
   expect(taken).toHaveLength(10);
   await outlet.stop(0);
 });
+
+test('createOutlet pauses between batches, but not before the first, nor when one is full, nor at a stop', async () => {
+  const { outlet, batches } = create({ pause_ms: 1e6 });
+  const bodies = (): unknown[][] => batches.map(({ records }) => records.map(({ body }) => body));
+  outlet.push(logRecord('a'));
+  await turn();
+  outlet.push(logRecord('b'));
+  await turn();
+  outlet.push(logRecord('c'));
+  await turn();
+  expect(bodies()).toEqual([['a']]);
+  for (let i = 0; i < 999; i++) outlet.push(logRecord('d'));
+  await turn();
+  expect(batches.map(({ count }) => count)).toEqual([1, 1000]);
+  await outlet.stop(1000);
+  expect(batches.map(({ count }) => count)).toEqual([1, 1000, 1]);
+});

@@ -69,10 +69,12 @@ const SLICE_MS = 10;
 /** A rescan waits as long as the one before took, many times over: a storm may not have the machine scan all the time. */
 const RESCAN_PAUSE = 20;
 const SHORTEST_PAUSE_MS = 100;
+/** Between two batches in busy times. */
+const PAUSE_MS = 200;
 
 export function createWatching(options: WatchingOptions): Watching {
   const { config, host, log, drop, resource, scope } = options;
-  const outlet = createOutlet({ next: options.logs, log, drop });
+  const outlet = createOutlet({ next: options.logs, log, drop, pause_ms: PAUSE_MS });
   const clock = createClock(host);
   const table = openProcessTable(host);
   const canaries = createCanaries(clock, config.lag_probe.timeout);
