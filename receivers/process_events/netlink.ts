@@ -27,11 +27,13 @@ const ANSWER_MS = 200;
 /** Work between two turns of the event loop. */
 const SLICE_MS = 10;
 /**
- * Being woken costs as much as handling ten events. Who is woken more often than this a second reads at intervals: what
- * lives shorter is then gone when it is looked at.
+ * Being woken costs as much as handling ten events. Who is woken more often than this a second reads at intervals, until
+ * there is less to read than that: what lives shorter is then gone when it is looked at.
  */
 const MOST_CREDIT = 50;
 const PAUSE_MS = 50;
+/** What such an interval may bring for being woken to be as good again. */
+const FEW_MESSAGES = (MOST_CREDIT * PAUSE_MS) / 1000;
 /** The largest message is some hundred bytes. */
 const MESSAGE_BYTES = 4096;
 
@@ -69,6 +71,7 @@ export async function openNetlink({ sink, log, buffer_bytes }: NetlinkOptions): 
   let isClosed = false;
   let hasOverrun = false;
   let isPaused = false;
+  let isAtIntervals = false;
   let timer: NodeJS.Timeout | undefined;
   let credit = MOST_CREDIT;
   let last_ms = performance.now();
@@ -177,10 +180,13 @@ export async function openNetlink({ sink, log, buffer_bytes }: NetlinkOptions): 
       isScheduled = true;
       pause();
       setImmediate(readSlice);
-    } else if (credit < 0 && count > 1) {
+    } else if (isAtIntervals ? count > FEW_MESSAGES : credit < 0 && count > 1) {
+      isAtIntervals = true;
       pause();
       timer = setTimeout(readSlice, PAUSE_MS);
-    } else if (isPaused) {
+    } else {
+      isAtIntervals = false;
+      if (!isPaused) return;
       isPaused = false;
       readable.resume();
     }
