@@ -26,6 +26,10 @@ interface Canary {
 const HOST = '127.0.0.1';
 const TCP_ESTABLISHED = 1;
 
+/** Of all receivers of this agent, so that none tells of another's: ports that listen, as sighted, and connections. */
+const ports = new Set<number>();
+let connections = 0;
+
 /** @param timeout_ms how long a canary is there to be seen */
 export function createCanaries(arrived: (token: string) => void, timeout_ms: number): Canaries {
   /** By the port of the end that began. */
@@ -33,7 +37,7 @@ export function createCanaries(arrived: (token: string) => void, timeout_ms: num
   let server: Server | undefined;
   /** As a sighting has it; -1 as long as there is none. */
   let listening = -1;
-  let opened = 0;
+  let before = 0;
 
   return {
     async open() {
@@ -51,6 +55,8 @@ export function createCanaries(arrived: (token: string) => void, timeout_ms: num
       });
       listener.on('error', () => {});
       listening = asSighted((listener.address() as AddressInfo).port);
+      ports.add(listening);
+      before = connections;
     },
     async release(token) {
       const began_ms = performance.now();
@@ -62,7 +68,7 @@ export function createCanaries(arrived: (token: string) => void, timeout_ms: num
       const socket = process.getBuiltinModule('node:net').connect({ host: HOST, port: asSighted(listening) });
       socket.unref();
       socket.resume();
-      opened += 2;
+      connections += 1;
       await new Promise<void>((resolve, reject) => {
         socket.once('error', reject);
         socket.once('connect', resolve);
@@ -71,13 +77,13 @@ export function createCanaries(arrived: (token: string) => void, timeout_ms: num
       byPort.set(asSighted(socket.localPort!), { token, socket, began_ms, isSeen: false });
     },
     isOurs({ words, family, transport, state, isTimeWait }) {
-      const ports = words[PORTS];
-      const local = ports & 0xffff;
-      const peer = ports >>> 16;
-      if (local !== listening && peer !== listening) return false;
+      if (ports.size === 0) return false;
+      const both = words[PORTS];
+      const local = both & 0xffff;
+      const peer = both >>> 16;
+      if (!ports.has(local) && !ports.has(peer)) return false;
       if (transport === UDP || family !== IPV4 || !isLoopback(words, LOCAL, family)) return false;
-      const canary =
-        state === TCP_ESTABLISHED && !isTimeWait ? byPort.get(local === listening ? peer : local) : undefined;
+      const canary = state === TCP_ESTABLISHED && !isTimeWait ? byPort.get(ports.has(local) ? peer : local) : undefined;
       if (canary !== undefined) canary.isSeen = true;
       return true;
     },
@@ -90,10 +96,11 @@ export function createCanaries(arrived: (token: string) => void, timeout_ms: num
       }
     },
     get opened() {
-      return opened;
+      return (connections - before) * 2;
     },
     close() {
       server?.close();
+      ports.delete(listening);
       for (const { socket } of byPort.values()) socket.destroy();
       byPort.clear();
     },

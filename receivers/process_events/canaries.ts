@@ -20,6 +20,7 @@ export interface Canaries {
 
 interface Canary {
   readonly token: string;
+  readonly owner: symbol;
   readonly child: ChildProcess;
   /** When it was started; nanoseconds of CLOCK_MONOTONIC. */
   readonly earliest_ns: number;
@@ -32,8 +33,11 @@ const MOST_KNOWN = 64;
 /** The kernel counts starts in hundredths of a second. */
 const TOLERANCE_NS = 3e7;
 
+/** Of all receivers of this agent: none tells of another's. */
+const byPid = new Map<number, Canary>();
+
 export function createCanaries(clock: Pick<Clock, 'monotonic' | 'now_ns'>, timeout_ms: number): Canaries {
-  const byPid = new Map<number, Canary>();
+  const owner = Symbol('receiver');
 
   /** Another process may have the pid by now: only one that began then is meant. */
   function find({ pid, forked_ns, startTicks }: Identity): Canary | undefined {
@@ -68,7 +72,7 @@ export function createCanaries(clock: Pick<Clock, 'monotonic' | 'now_ns'>, timeo
       (child.stdin as typeof child.stdin & { unref(): void }).unref();
       child.stdin.on('error', () => {});
       byPid.delete(pid);
-      byPid.set(pid, { token, child, earliest_ns, latest_ns: clock.now_ns(), timer });
+      byPid.set(pid, { token, owner, child, earliest_ns, latest_ns: clock.now_ns(), timer });
       if (byPid.size <= MOST_KNOWN) return;
       const [oldest, canary] = byPid.entries().next().value!;
       end(canary);
@@ -77,11 +81,14 @@ export function createCanaries(clock: Pick<Clock, 'monotonic' | 'now_ns'>, timeo
     tokenOf: (process) => find(process)?.token,
     end(process) {
       const canary = find(process);
-      if (canary !== undefined) end(canary);
+      if (canary?.owner === owner) end(canary);
     },
     stop() {
-      for (const canary of byPid.values()) end(canary);
-      byPid.clear();
+      for (const [pid, canary] of byPid) {
+        if (canary.owner !== owner) continue;
+        end(canary);
+        byPid.delete(pid);
+      }
     },
   };
 }
