@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createLagProbe, type LagProbe } from '../src/lag_probe.ts';
+import { createLagProbe, createPassiveLag, type LagProbe } from '../src/lag_probe.ts';
 import { createRecordedLog } from './support/recorded_log.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -88,4 +88,41 @@ test('createLagProbe sends nothing where it is switched off', async () => {
   await started(probe);
   await vi.advanceTimersByTimeAsync(120_000);
   expect(release).not.toHaveBeenCalled();
+});
+
+test('createLagProbe tells its own canaries from those of others', async () => {
+  const tokens: string[] = [];
+  const { probe, lags } = probeOf((token) => void tokens.push(token));
+  await started(probe);
+  expect(probe.arrived('sonde-canary-0123456789abcdef-1')).toBe(false);
+  expect(probe.arrived(tokens[0]!)).toBe(true);
+  expect(probe.arrived(tokens[0]!)).toBe(true);
+  expect(lags).toHaveLength(1);
+  probe.stop();
+});
+
+test('createPassiveLag measures records of its time, and neither what was there before nor what waited behind that', () => {
+  const lags: number[] = [];
+  vi.setSystemTime(1_000_000);
+  const passive = createPassiveLag({ lag: { record: (value) => void lags.push(value) }, id: 'journald' });
+  passive.record(900_000);
+  vi.setSystemTime(1_005_000);
+  passive.record(999_999);
+  // Written after the start, while that was read.
+  passive.record(1_001_000);
+  passive.record(1_004_999);
+  expect(lags).toEqual([]);
+  vi.setSystemTime(1_008_000);
+  passive.record(1_005_500);
+  passive.record(1_009_000);
+  expect(lags).toEqual([2.5, 0]);
+});
+
+test('createPassiveLag measures from the first record on where nothing was there before', () => {
+  const lags: number[] = [];
+  vi.setSystemTime(1_000_000);
+  const passive = createPassiveLag({ lag: { record: (value) => void lags.push(value) }, id: 'journald' });
+  vi.setSystemTime(1_000_400);
+  passive.record(1_000_150);
+  expect(lags).toEqual([0.25]);
 });

@@ -25,6 +25,8 @@ interface Canary {
 
 const HOST = '127.0.0.1';
 const TCP_ESTABLISHED = 1;
+/** How long others may be told of ends: TCP_TIMEWAIT_LEN of the kernel. */
+const ENDS_MS = 60_000;
 
 /** Of all receivers of this agent, so that none tells of another's: ports that listen, as sighted, and connections. */
 const ports = new Set<number>();
@@ -100,7 +102,7 @@ export function createCanaries(arrived: (token: string) => void, timeout_ms: num
     },
     close() {
       server?.close();
-      ports.delete(listening);
+      setTimeout(() => ports.delete(listening), ENDS_MS).unref();
       for (const { socket } of byPort.values()) socket.destroy();
       byPort.clear();
     },

@@ -72,7 +72,10 @@ export function createIntake(options: IntakeOptions): Intake {
 
   function take(bytes: Uint8Array, isTruncated: boolean, peer: Peer): void {
     const token = canaryToken(bytes);
-    if (token !== undefined && options.arrived(token)) return;
+    if (token !== undefined) {
+      if (outlet.isFull) return takeLater(bytes, isTruncated, peer);
+      if (options.arrived(token)) return;
+    }
     const count = byTransport[peer.transport];
     const now = BigInt(Date.now()) * 1_000_000n;
     const text = textOf(bytes);
@@ -106,6 +109,12 @@ export function createIntake(options: IntakeOptions): Intake {
       undefined,
       bytes.length,
     );
+  }
+
+  /** What a new connection brings first is read whatever waits already; a canary must not overtake that. */
+  function takeLater(bytes: Uint8Array, isTruncated: boolean, peer: Peer): void {
+    const kept = Buffer.from(bytes);
+    void outlet.room().then(() => take(kept, isTruncated, peer));
   }
 
   return {

@@ -8,6 +8,7 @@ import { journalctlArguments } from '../../receivers/journald/options.ts';
 import { PermanentError, RetryableError } from '../../src/errors.ts';
 import type { LogBatch, LogRecord } from '../../src/model/batch.ts';
 import * as v from 'valibot';
+import { lagsOf } from '../support/lag.ts';
 import { runReceiver, valuesOf, type ReceiverRun, type RunOptions } from '../support/collect.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -91,6 +92,20 @@ describe('journald', () => {
     const other = await folder.start({ directory: '/mnt/journal' });
     await until(() => recordsOf(other).length === 1);
     expect(folder.started()[0]).toContain('--lines=0');
+  });
+
+  test('measures how late entries of its time are, and no others', async () => {
+    const at = (time_ms: number): string => `__REALTIME_TIMESTAMP=${time_ms * 1000}\n`;
+    const live = await createSite(entry(1, at(Date.now() + 60_000)) + entry(2, at(Date.now() + 60_000))).start();
+    await until(() => recordsOf(live).length === 2);
+    expect(await lagsOf(live)).toEqual({ count: 2, sum: 0 });
+    const old = await createSite(entry(1, at(Date.now() - 5000)) + entry(2)).start({ start_at: 'beginning' });
+    await until(() => recordsOf(old).length === 2);
+    expect((await lagsOf(old)).count).toBe(0);
+    // By whose clock they are in a folder, nobody knows.
+    const other = await createSite(entry(1, at(Date.now() + 60_000))).start({ directory: '/mnt/journal' });
+    await until(() => recordsOf(other).length === 1);
+    expect((await lagsOf(other)).count).toBe(0);
   });
 
   test('goes on with the entry after one that was deleted meanwhile', async () => {

@@ -8,8 +8,10 @@ import * as tls from 'node:tls';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import syslog from '../../receivers/syslog/index.ts';
 import { readCertificates, watchCertificates } from '../../receivers/syslog/certificates.ts';
+import { canaryToken } from '../../receivers/syslog/canaries.ts';
 import { ConfigError, RetryableError } from '../../src/errors.ts';
 import type { LogBatch, LogRecord } from '../../src/model/batch.ts';
+import { lagsOf } from '../support/lag.ts';
 import { createCertificates } from '../support/certificates.ts';
 import { runReceiver, valuesOf, type ReceiverRun, type RunOptions } from '../support/collect.ts';
 import { createRecordedLog } from '../support/recorded_log.ts';
@@ -350,5 +352,72 @@ describe('syslog refuses', () => {
 
   test('to be made without a listener', async () => {
     await expect(start({})).rejects.toThrow(ConfigError);
+  });
+});
+
+describe('syslog measures its own lag', () => {
+  const probing = { lag_probe: { interval: '40ms', timeout: '10s' } };
+
+  test('over each listener without TLS, and neither tells nor counts its canaries', async () => {
+    const site = folder();
+    const shut = { allowed_sources: ['10.0.0.0/8'] };
+    for (const listener of [
+      { udp: LOOPBACK, ...shut },
+      { tcp: LOOPBACK },
+      { unix_stream: { path: join(site, 'stream') }, ...shut },
+      { unix_datagram: { path: join(site, 'datagram') } },
+    ]) {
+      const run = await start({ ...listener, ...probing });
+      await until(async () => (await lagsOf(run)).count > 2);
+      const values = valuesOf(await run.collect());
+      const [transport] = Object.keys(listener)[0]!.split('_');
+      expect(values[`syslog.records{"network.transport"="${transport}"}`]).toBe(0);
+      expect(values['syslog.dropped{"syslog.drop.reason"="source_not_allowed"}']).toBe(0);
+      expect(values['sonde.canary.lost{"sonde.component.id"="syslog"}']).toBe(0);
+      expect(run.handedOver).toEqual([]);
+      await run.stop();
+    }
+  });
+
+  test('and shows that pipelines stand still', async () => {
+    const open = Promise.withResolvers<void>();
+    const run = await start(
+      { tcp: LOOPBACK, ...probing },
+      next(() => open.promise),
+    );
+    const socket = await dial(portOf(run, 'TCP'));
+    socket.write('<13>app: a\n'.repeat(20_000));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const before = await lagsOf(run);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    open.resolve();
+    await until(async () => (await lagsOf(run)).count > before.count);
+    expect((await lagsOf(run)).sum - before.sum).toBeGreaterThan(1);
+  });
+
+  test('not where a connection of its own would be refused, nor behind TLS, nor where it is told not to', async () => {
+    const off = [
+      { tcp: LOOPBACK, allowed_sources: ['10.0.0.0/8'], ...probing },
+      { tcp: { ...LOOPBACK, tls: createCertificates().server }, ...probing },
+      { udp: LOOPBACK, lag_probe: { enabled: false } },
+    ];
+    for (const config of off) {
+      const run = await start(config);
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      expect((await lagsOf(run)).count).toBe(0);
+      expect(Object.keys(valuesOf(await run.collect())).filter((key) => key.includes('canary'))).toEqual([]);
+    }
+  });
+
+  test('canaryToken is of nothing but a canary, and other receivers’ are messages', async () => {
+    const line = '<46>1 - - sonde - canary - sonde-canary-0123456789abcdef-7';
+    expect(canaryToken(Buffer.from(line))).toBe('sonde-canary-0123456789abcdef-7');
+    expect(canaryToken(Buffer.from(line.slice(1)))).toBeUndefined();
+    expect(canaryToken(Buffer.from('<46>1'))).toBeUndefined();
+    expect(canaryToken(Buffer.from(`${line}${' more'.repeat(20)}`))).toBeUndefined();
+    const run = await start({ udp: LOOPBACK, ...probing });
+    await sendUdp(portOf(run, 'UDP'), line);
+    await until(() => recordsOf(run).length === 1);
+    expect(bodies(run)).toEqual(['sonde-canary-0123456789abcdef-7']);
   });
 });

@@ -1,7 +1,7 @@
 /** The reader of kernel messages over a kernel that does as a test tells it. */
 import { expect, onTestFinished, test } from 'vitest';
 import type { Moment } from '../../../receivers/kmsg/clock.ts';
-import { createKernelClock, uncertainty, wallTime } from '../../../receivers/kmsg/clock.ts';
+import { createKernelClock, createKernelLag, uncertainty, wallTime } from '../../../receivers/kmsg/clock.ts';
 import { createReader, type Position, type Reader, type ReaderOptions } from '../../../receivers/kmsg/reader.ts';
 import type { KmsgSource } from '../../../receivers/kmsg/source.ts';
 import type { LogRecord } from '../../../src/model/batch.ts';
@@ -233,4 +233,32 @@ test('createKernelClock knows how long the machine was suspended', () => {
   expect(uncertainty(0, now)).toBeCloseTo(now.suspended_s, 2);
   expect(uncertainty(now.suspended_s, now)).toBe(0);
   expect(createKernelClock({ readText: () => '5.0 1.0\n' }).now().suspended_s).toBe(0);
+});
+
+test('createReader tells how late records are, but for those that were there before', async () => {
+  const kernel = createKernel();
+  const lags: number[] = [];
+  kernel.print('old');
+  kernel.start({ onLag: (lag_s) => lags.push(lag_s) });
+  kernel.moment = { ...kernel.moment, uptime_us: 2000 };
+  kernel.print('prompt');
+  kernel.moment = { ...kernel.moment, uptime_us: 2_500_000 };
+  kernel.print('late');
+  await until(() => kernel.taken.length === 3);
+  expect(lags.map((lag_s) => Math.round(lag_s * 10) / 10)).toEqual([0, 2.5]);
+});
+
+test('createKernelLag measures against the promptest record of the last hour or two, as the clocks drift', () => {
+  const lag = createKernelLag();
+  const second = 1e6;
+  const hour = 3600 * second;
+  // The kernel's clock of messages is behind by 7 s.
+  expect(lag.of(3 * second, 10 * second)).toBe(0);
+  expect(lag.of(13 * second, 22 * second)).toBe(2);
+  expect(lag.of(22 * second, 28 * second)).toBe(0);
+  expect(lag.of(hour, hour + 9 * second)).toBe(3);
+  expect(lag.of(2 * hour, 2 * hour + 30 * second)).toBe(24);
+  // By now it is behind by 9 s.
+  expect(lag.of(4 * hour, 4 * hour + 9 * second)).toBe(0);
+  expect(lag.of(4 * hour + second, 4 * hour + 11 * second)).toBe(1);
 });
