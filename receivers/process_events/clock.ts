@@ -4,6 +4,8 @@ import type { Host } from '../../src/component.ts';
 export interface Clock {
   /** Unix nanoseconds of a time of CLOCK_MONOTONIC; of now, where that is NaN. */
   unix(time_ns: number): bigint;
+  /** The same in seconds, as near as a double comes. */
+  unix_s(time_ns: number): number;
   /** Hundredths of a second since boot, in which processes' starts are counted, of a time of CLOCK_MONOTONIC. */
   ticks(time_ns: number): number;
   /** The time of CLOCK_MONOTONIC at that many hundredths of a second since boot. */
@@ -21,6 +23,7 @@ const UPDATE_NS = 5e9;
 export function createClock(host: Pick<Host, 'readText'>): Clock {
   /** From the monotonic clock to Unix time, and to that since boot, which goes on while a machine sleeps. */
   let toUnix_ns = 0n;
+  let toUnixNumber_ns = 0;
   let toBoot_ns = 0;
   let updated_ns = -Infinity;
 
@@ -42,6 +45,7 @@ export function createClock(host: Pick<Host, 'readText'>): Clock {
     now_ns,
     unix: (time_ns) =>
       Number.isNaN(time_ns) ? BigInt(Date.now()) * 1_000_000n : BigInt(Math.round(time_ns)) + toUnix_ns,
+    unix_s: (time_ns) => (time_ns + toUnixNumber_ns) / 1e9,
     ticks: (time_ns) => Math.floor((time_ns + toBoot_ns) / NS_PER_TICK),
     monotonic: (ticks) => ticks * NS_PER_TICK - toBoot_ns,
     update() {
@@ -50,7 +54,10 @@ export function createClock(host: Pick<Host, 'readText'>): Clock {
       updated_ns = now;
       const difference = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
       // Both clocks are read to a millisecond at best, so small differences are none.
-      if (difference - toUnix_ns > 2_000_000n || toUnix_ns - difference > 2_000_000n) toUnix_ns = difference;
+      if (difference - toUnix_ns > 2_000_000n || toUnix_ns - difference > 2_000_000n) {
+        toUnix_ns = difference;
+        toUnixNumber_ns = Number(difference);
+      }
       toBoot_ns = readSleep_ns();
     },
   };

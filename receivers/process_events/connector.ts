@@ -32,14 +32,14 @@ export interface Acknowledgement {
 }
 
 /**
- * Reads one message into `event`.
+ * Reads one message, the first `length` bytes, into `event`.
  * @returns false where it is of no process: of a thread, of a kind that is of no use, or no such message at all
  */
-export function decodeMessage(message: Buffer, event: KernelEvent): boolean {
-  if (message.length < SMALLEST || message.readUInt32LE(NETLINK_BYTES) !== PROC_GROUP) return false;
+export function decodeMessage(message: Buffer, event: KernelEvent, length = message.length): boolean {
+  if (length < SMALLEST || message.readUInt32LE(NETLINK_BYTES) !== PROC_GROUP) return false;
   const what = message.readUInt32LE(WHAT);
   const need = NEEDED_BYTES.get(what);
-  if (need === undefined || message.length < DATA + need) return false;
+  if (need === undefined || length < DATA + need) return false;
   const thread = message.readInt32LE(what === FORK ? DATA + 8 : DATA);
   const pid = message.readInt32LE(what === FORK ? DATA + 12 : DATA + 4);
   if (thread !== pid || pid <= 0) return false;
@@ -54,7 +54,7 @@ export function decodeMessage(message: Buffer, event: KernelEvent): boolean {
     event.kind = 'exit';
     event.status = message.readUInt32LE(DATA + 8);
     // The parent was added in Linux 4.18.
-    event.parent = message.length >= DATA + 24 ? message.readInt32LE(DATA + 20) : 0;
+    event.parent = length >= DATA + 24 ? message.readInt32LE(DATA + 20) : 0;
   } else {
     event.kind = what === UID ? 'uid' : 'gid';
     event.realId = message.readUInt32LE(DATA + 8);

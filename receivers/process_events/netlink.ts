@@ -36,6 +36,7 @@ const PAUSE_MS = 50;
 const FEW_MESSAGES = (MOST_CREDIT * PAUSE_MS) / 1000;
 /** The largest message is some hundred bytes. */
 const MESSAGE_BYTES = 4096;
+const ROOM = BigInt(MESSAGE_BYTES);
 
 export interface NetlinkOptions {
   readonly sink: Sink;
@@ -127,7 +128,7 @@ export async function openNetlink({ sink, log, buffer_bytes }: NetlinkOptions): 
 
   /** @returns whether there may be more */
   function readOne(): boolean {
-    const length = Number(c.recv(fd, message, BigInt(message.length), 0));
+    const length = c.recv(fd, message, ROOM, 0);
     if (length < 0) {
       const error = errno();
       if (error === ENOBUFS) hasOverrun = true;
@@ -137,10 +138,9 @@ export async function openNetlink({ sink, log, buffer_bytes }: NetlinkOptions): 
       }
       return true;
     }
-    const bytes = message.subarray(0, length);
-    if (decodeMessage(bytes, event)) sink.event(event);
+    if (decodeMessage(message, event, length)) sink.event(event);
     else {
-      const acknowledgement = decodeAcknowledgement(bytes);
+      const acknowledgement = decodeAcknowledgement(message.subarray(0, length));
       if (acknowledgement === undefined) return true;
       isAnswered = true;
       answered.resolve(acknowledgement.errno);

@@ -63,6 +63,8 @@ export function createReport(options: ReportOptions): Report {
   // What is told of a short-lived process follows each other.
   let lastTicks = NaN;
   let lastCreation = '';
+  let observed_ms = NaN;
+  let observedTime = 0n;
   const told: Record<Kind, number> = { start: 0, fork: 0, exit: 0, setuid: 0, setgid: 0, oom_kill: 0 };
 
   function describe({ pid, startTicks, parent, owner, program }: Tracked): Record<string, AnyValue> {
@@ -91,6 +93,16 @@ export function createReport(options: ReportOptions): Report {
     return lastCreation;
   }
 
+  /** Many are told in one millisecond. */
+  function now(): bigint {
+    const now_ms = Date.now();
+    if (now_ms !== observed_ms) {
+      observed_ms = now_ms;
+      observedTime = BigInt(now_ms) * 1_000_000n;
+    }
+    return observedTime;
+  }
+
   function push(
     eventName: string,
     severityNumber: number,
@@ -102,7 +114,7 @@ export function createReport(options: ReportOptions): Report {
       resource,
       scope,
       time,
-      observedTime: BigInt(Date.now()) * 1_000_000n,
+      observedTime: now(),
       severityNumber,
       severityText: severityNumber === INFO ? 'INFO' : 'WARN',
       body,
@@ -120,12 +132,12 @@ export function createReport(options: ReportOptions): Report {
     words: string,
     process: Tracked,
     { time, source }: Cause,
-    more: More,
+    more?: More,
     severity = INFO,
   ): void {
     const attributes = describe(process);
     attributes['process.event.source'] = source;
-    add(attributes, more);
+    if (more !== undefined) add(attributes, more);
     push(`process.${kind}`, severity, `${nameOf(process)} ${words}`, time, attributes);
   }
 
@@ -137,12 +149,12 @@ export function createReport(options: ReportOptions): Report {
   return {
     told,
     start(process, cause) {
-      if (isWanted('start')) tell('start', 'started', process, cause, {});
+      if (isWanted('start')) tell('start', 'started', process, cause);
     },
     fork(process, parentName, cause) {
       if (!isWanted('fork')) return;
       const { parent } = process;
-      tell('fork', parent > 0 ? `forked by ${parentName}[${parent}]` : 'forked', process, cause, {});
+      tell('fork', parent > 0 ? `forked by ${parentName}[${parent}]` : 'forked', process, cause);
     },
     exit(process, end, cause) {
       if (!isWanted('exit')) return;
@@ -191,7 +203,7 @@ export function createReport(options: ReportOptions): Report {
     notice(notice, body, attributes) {
       const all: Record<string, AnyValue> = {};
       add(all, attributes);
-      push(`process.watch.${notice}`, notice === 'lost' ? WARN : INFO, body, BigInt(Date.now()) * 1_000_000n, all);
+      push(`process.watch.${notice}`, notice === 'lost' ? WARN : INFO, body, now(), all);
     },
   };
 }

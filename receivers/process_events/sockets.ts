@@ -13,7 +13,8 @@ export const SOCKET_FUNCTIONS = {
   socket: { return: 'int32', arguments: ['int32', 'int32', 'int32'] },
   bind: { return: 'int32', arguments: ['int32', 'buffer', 'uint32'] },
   send: { return: 'int64', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
-  recv: { return: 'int64', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
+  // A message's length, which no number of 64 bits has to be made for each time.
+  recv: { return: 'int32', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
   setsockopt: { return: 'int32', arguments: ['int32', 'int32', 'int32', 'buffer', 'uint32'] },
   getsockopt: { return: 'int32', arguments: ['int32', 'int32', 'int32', 'buffer', 'buffer'] },
   close: { return: 'int32', arguments: ['int32'] },

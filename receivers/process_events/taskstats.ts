@@ -48,6 +48,7 @@ const TYPE_AGGR_PID = 4;
 const TYPE_AGGR_TGID = 5;
 const HEADERS_BYTES = 20;
 const MESSAGE_BYTES = 8192;
+const ROOM = BigInt(MESSAGE_BYTES);
 /** Threads are among them. */
 const MOST_REMEMBERED = 8192;
 
@@ -73,7 +74,7 @@ export function openTaskstats(native: Native<typeof SOCKET_FUNCTIONS>, buffer_by
   const buffer = Buffer.allocUnsafeSlow(MESSAGE_BYTES);
   const ended = new Map<number, Ended>();
 
-  const receive = (): number => Number(c.recv(fd, buffer, BigInt(buffer.length), 0));
+  const receive = (): number => c.recv(fd, buffer, ROOM, 0);
 
   /** The kernel answers within the call. @throws {Error} it refuses */
   function ask(type: number, command: number, attribute: number, text: string): Buffer | undefined {
@@ -89,10 +90,11 @@ export function openTaskstats(native: Native<typeof SOCKET_FUNCTIONS>, buffer_by
 
   try {
     const family = ask(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME, 'TASKSTATS');
-    const id = family === undefined ? undefined : findAttribute(family, HEADERS_BYTES, CTRL_ATTR_FAMILY_ID);
-    if (id === undefined) throw new Error('Cannot ask for what processes used: the kernel has no taskstats');
+    const id = family === undefined ? NONE : findAttribute(family, HEADERS_BYTES, family.length, CTRL_ATTR_FAMILY_ID);
+    if (family === undefined || id === NONE)
+      throw new Error('Cannot ask for what processes used: the kernel has no taskstats');
     const cpus = readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim();
-    ask(id.readUInt16LE(0), TASKSTATS_CMD_GET, REGISTER_CPUMASK, cpus);
+    ask(family.readUInt16LE(id + ATTRIBUTE_HEADER), TASKSTATS_CMD_GET, REGISTER_CPUMASK, cpus);
   } catch (error) {
     c.close(fd);
     throw error;
@@ -101,7 +103,7 @@ export function openTaskstats(native: Native<typeof SOCKET_FUNCTIONS>, buffer_by
   return {
     drain() {
       for (let length = receive(); length !== -1; length = receive()) {
-        const task = decodeTaskstats(buffer.subarray(0, length));
+        const task = decodeTaskstats(buffer, length);
         if (task === undefined) continue;
         ended.delete(task.pid);
         ended.set(task.pid, task);
@@ -129,37 +131,54 @@ function encodeRequest(type: number, command: number, attribute: number, text: s
   return request;
 }
 
+const NONE = -1;
 /** `struct nlattr`: length with itself, type; then the value, padded to 4 bytes. */
-function findAttribute(message: Buffer, start: number, wanted: number): Buffer | undefined {
-  for (let at = start; at + 4 <= message.length;) {
+const ATTRIBUTE_HEADER = 4;
+
+/** Where between `start` and `end` the attribute of this type begins, or {@link NONE}. */
+function findAttribute(message: Buffer, start: number, end: number, wanted: number): number {
+  for (let at = start; at + ATTRIBUTE_HEADER <= end;) {
     const length = message.readUInt16LE(at);
     // The two highest bits are flags.
     const type = message.readUInt16LE(at + 2) & 0x3fff;
-    if (length < 4 || at + length > message.length) return undefined;
-    if (type === wanted) return message.subarray(at + 4, at + length);
+    if (length < ATTRIBUTE_HEADER || at + length > end) return NONE;
+    if (type === wanted) return at;
     at += (length + 3) & ~3;
   }
-  return undefined;
+  return NONE;
 }
 
-/** The task in a message, which is of a thread unless its pid is a process's; undefined where there is none. */
-export function decodeTaskstats(message: Buffer): Ended | undefined {
-  const task = findAttribute(message, HEADERS_BYTES, TYPE_AGGR_PID);
-  const stats = task === undefined ? undefined : findAttribute(task, 0, TYPE_STATS);
-  if (stats === undefined || stats.length < NEEDED_BYTES) return undefined;
-  const name = stats.subarray(COMM, COMM + COMM_BYTES);
-  const end = name.indexOf(0);
-  const isLast = (stats.readUInt8(FLAG) & AGROUP) !== 0;
+/**
+ * The task in a message, the first `length` bytes, which is of a thread unless its pid is a process's; undefined where
+ * there is none.
+ */
+export function decodeTaskstats(message: Buffer, length = message.length): Ended | undefined {
+  const task = findAttribute(message, HEADERS_BYTES, length, TYPE_AGGR_PID);
+  if (task === NONE) return undefined;
+  const taskEnd = task + message.readUInt16LE(task);
+  const found = findAttribute(message, task + ATTRIBUTE_HEADER, taskEnd, TYPE_STATS);
+  if (found === NONE || message.readUInt16LE(found) < ATTRIBUTE_HEADER + NEEDED_BYTES) return undefined;
+  const stats = found + ATTRIBUTE_HEADER;
+  const name = stats + COMM;
+  let nameEnd = name;
+  while (nameEnd < name + COMM_BYTES && message[nameEnd] !== 0) nameEnd++;
   return {
-    pid: stats.readUInt32LE(PID),
-    name: name.toString('utf8', 0, end === -1 ? name.length : end),
-    owner: stats.readUInt32LE(UID),
-    parent: stats.readUInt32LE(PPID),
-    began_s: stats.readUInt32LE(BTIME),
-    user_s: Number(stats.readBigUInt64LE(UTIME)) / 1e6,
-    system_s: Number(stats.readBigUInt64LE(STIME)) / 1e6,
-    peak_bytes: Number(stats.readBigUInt64LE(HIWATER_RSS)) * 1024,
-    // The sum of all threads comes with the last one, if there were several.
-    isWhole: isLast && findAttribute(message, HEADERS_BYTES, TYPE_AGGR_TGID) === undefined,
+    pid: message.readUInt32LE(stats + PID),
+    name: message.toString('utf8', name, nameEnd),
+    owner: message.readUInt32LE(stats + UID),
+    parent: message.readUInt32LE(stats + PPID),
+    began_s: message.readUInt32LE(stats + BTIME),
+    user_s: readUInt64(message, stats + UTIME) / 1e6,
+    system_s: readUInt64(message, stats + STIME) / 1e6,
+    peak_bytes: readUInt64(message, stats + HIWATER_RSS) * 1024,
+    isWhole:
+      (message.readUInt8(stats + FLAG) & AGROUP) !== 0 &&
+      // The sum of all threads comes with the last one, if there were several.
+      findAttribute(message, HEADERS_BYTES, length, TYPE_AGGR_TGID) === NONE,
   };
+}
+
+/** As near as a double comes. */
+function readUInt64(message: Buffer, at: number): number {
+  return message.readUInt32LE(at) + message.readUInt32LE(at + 4) * 2 ** 32;
 }

@@ -5,7 +5,7 @@
 import type { Process } from '../../src/procfs/process/process.ts';
 import { type Program, type Stat, UNKNOWN_PROGRAM } from './program.ts';
 import type { Cause, End } from './report.ts';
-import type { KernelEvent, SourceName } from './source.ts';
+import type { KernelEvent } from './source.ts';
 import type { Ended } from './taskstats.ts';
 import type { LeaderEnd, Reconciled, Tracker, TrackerOptions } from './tracking.ts';
 import { createTrackedTable, type Tracked } from './tracked.ts';
@@ -126,7 +126,7 @@ export function createTracker(options: TrackerOptions): Tracker {
     const began_ns = Number.isNaN(process.forked_ns) ? clock.monotonic(process.startTicks) : process.forked_ns;
     // Of one whose start nobody knows, nothing can be told apart.
     if (Number.isNaN(began_ns)) return undefined;
-    const began_s = Number(clock.unix(began_ns)) / 1e9;
+    const began_s = clock.unix_s(began_ns);
     return Math.abs(task.began_s - began_s) <= BEGAN_TOLERANCE_S ? task : undefined;
   }
 

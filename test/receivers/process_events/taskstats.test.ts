@@ -37,6 +37,7 @@ test('decodeTaskstats refuses what is cut short or no such message', () => {
   fc.assert(
     fc.property(fc.constantFrom(...messages), fc.nat({ max: 200 }), (message, length) => {
       expect(decodeTaskstats(message.subarray(0, length))).toBeUndefined();
+      expect(decodeTaskstats(message, length)).toBeUndefined();
     }),
   );
   fc.assert(

@@ -13,6 +13,7 @@ const TICK_NS = 1e7;
 /** Ticks are the monotonic clock, which is Unix time. */
 const clock: Clock = {
   unix: (time_ns) => BigInt(Math.round(Number.isNaN(time_ns) ? 0 : time_ns)),
+  unix_s: (time_ns) => time_ns / 1e9,
   ticks: (time_ns) => Math.floor(time_ns / TICK_NS),
   monotonic: (ticks) => ticks * TICK_NS,
   now_ns: () => 1e12,
