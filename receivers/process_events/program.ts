@@ -1,6 +1,7 @@
 /** What a process is, from its files, read while it lives. */
 import type { ComponentLog, Host } from '../../src/component.ts';
 import { type Arguments, commandLineOf, commandOf } from '../../src/procfs/process/command.ts';
+import { readInOnePiece } from '../../src/procfs/process/details.ts';
 import { createIdentityReader } from '../../src/procfs/process/identity.ts';
 import { Process } from '../../src/procfs/process/process.ts';
 import { StatLine, statExitStatus, statName } from '../../src/procfs/process/stat_line.ts';
@@ -71,7 +72,7 @@ export function createProgramReader(host: Host, log: ComponentLog, shown: Argume
   const reader: ProgramReader = {
     stat(pid) {
       try {
-        const file = host.readOnce(`/proc/${pid}/stat`);
+        const file = readInOnePiece(host, `/proc/${pid}/stat`);
         line.parse(file);
         const { startTicks, parent, state, threads, userTicks, systemTicks, nameHash } = line;
         const status = state === 'Z' || state === 'X' ? statExitStatus(file) : 0;
@@ -100,7 +101,7 @@ export function createProgramReader(host: Host, log: ComponentLog, shown: Argume
     },
     owner(pid) {
       try {
-        const status = Buffer.from(host.readOnce(`/proc/${pid}/status`)).toString('latin1');
+        const status = Buffer.from(readInOnePiece(host, `/proc/${pid}/status`)).toString('latin1');
         // Uid:	1000	1000	1000	1000 (real, effective, …)
         return Number(/^Uid:\s+\d+\s+(\d+)/m.exec(status)?.[1] ?? -1);
       } catch {

@@ -133,8 +133,12 @@ function storeStatus(process: Process, values: Float64Array): void {
   process.counters[INVOLUNTARY] = rise(process.counters[INVOLUNTARY], involuntary);
 }
 
-/** Files of a process come in one read (`single_open` in fs/proc/base.c); the one that would say that it is all is spared. */
-function readInOnePiece(host: Host, path: string): Uint8Array {
+/**
+ * Files of a process come in one read (`single_open` in fs/proc/base.c, and its arguments); the one that would say that
+ * it is all is spared. The bytes are valid until the host's next read.
+ * @throws the system's error (ENOENT, ESRCH, EACCES, …)
+ */
+export function readInOnePiece(host: Host, path: string): Uint8Array {
   const file = host.open(path);
   try {
     return file.read();

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import type { Host } from '../host.ts';
 import { type Cgroup, parseCgroup } from './cgroup.ts';
 import { parseCmdline } from './command.ts';
-import type { OnFailure } from './details.ts';
+import { type OnFailure, readInOnePiece } from './details.ts';
 import { createOwners } from './owners.ts';
 import type { Process } from './process.ts';
 import { isAbsent } from '../source.ts';
@@ -24,6 +24,8 @@ export interface IdentityReader {
 }
 
 const NO_CGROUP: Cgroup = { line: undefined, unit: undefined, containerId: undefined };
+/** Groups that are remembered: most processes start in one that another has been in. */
+const MOST_CGROUPS = 256;
 
 export function createIdentityReader({
   host,
@@ -33,6 +35,17 @@ export function createIdentityReader({
   readonly onFailure: OnFailure;
 }): IdentityReader {
   const owners = createOwners(host);
+  const cgroups = new Map<string, Cgroup>();
+
+  function readCgroup(pid: number): Cgroup {
+    const text = Buffer.from(readInOnePiece(host, `/proc/${pid}/cgroup`)).toString();
+    let cgroup = cgroups.get(text);
+    if (cgroup !== undefined) return cgroup;
+    cgroup = parseCgroup(text);
+    if (cgroups.size >= MOST_CGROUPS) cgroups.clear();
+    cgroups.set(text, cgroup);
+    return cgroup;
+  }
 
   function attempt<T>(file: string, read: () => T): T | undefined {
     try {
@@ -56,7 +69,7 @@ export function createIdentityReader({
 
   function readOwner(process: Process): string | undefined {
     if (process.owner === -1) {
-      const text = attempt('status', () => Buffer.from(host.readOnce(`/proc/${process.pid}/status`)).toString());
+      const text = attempt('status', () => Buffer.from(readInOnePiece(host, `/proc/${process.pid}/status`)).toString());
       const uid = /^Uid:\s+(\d+)/m.exec(text ?? '')?.[1];
       if (uid !== undefined) process.owner = Number(uid);
     }
@@ -78,15 +91,13 @@ export function createIdentityReader({
           return (name ??= identity.executablePath === undefined ? readName(pid) : basename(identity.executablePath));
         },
         get args() {
-          return (args ??= attempt('cmdline', () => parseCmdline(host.readOnce(`/proc/${pid}/cmdline`))) ?? []);
+          return (args ??= attempt('cmdline', () => parseCmdline(readInOnePiece(host, `/proc/${pid}/cmdline`))) ?? []);
         },
         get owner() {
           return readOwner(process);
         },
         get cgroup() {
-          return (cgroup ??=
-            attempt('cgroup', () => parseCgroup(Buffer.from(host.readOnce(`/proc/${pid}/cgroup`)).toString())) ??
-            NO_CGROUP);
+          return (cgroup ??= attempt('cgroup', () => readCgroup(pid)) ?? NO_CGROUP);
         },
       };
       return identity;
