@@ -1,5 +1,5 @@
 /** What happens on this machine, as a real Collector and a Loki get it: the same records, each by its own way. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -144,3 +144,45 @@ service:
     entries: [{ line: expect.stringContaining('broken pipe log.file.name=app.log code=9007199254740993') as string }],
   });
 }, 120_000);
+
+test('A WebSocket client sees a program start and end and a file being written', async () => {
+  const site = mkdtempSync(join(tmpdir(), 'sonde-observations-'));
+  onTestFinished(() => rmSync(site, { recursive: true, force: true }));
+  const sonde = await startSonde(`
+receivers:
+  memory: {}
+  files: { paths: ['${site}'], coalesce: 100ms }
+  process_events: {}
+exporters:
+  prometheus: { endpoint: 127.0.0.1:PORT }
+  stream: { endpoint: 127.0.0.1:PORT }
+service:
+  pipelines:
+    metrics: { receivers: [memory], exporters: [prometheus] }
+    logs: { receivers: [files, process_events], exporters: [stream] }
+`);
+  onTestFinished(async () => void (await sonde.stop('SIGKILL')));
+  for (const text of [/Watches folders/, /events of processes|process table every/]) {
+    await until(`the agent says ${text.source}`, async () => text.test(sonde.output()), 30_000);
+  }
+  const seen: string[] = [];
+  const client = new WebSocket(`${sonde.url.replace('http', 'ws')}/ws/events`);
+  onTestFinished(() => client.close());
+  client.addEventListener('message', ({ data }) => void seen.push(String(data)));
+  await new Promise((resolve) => client.addEventListener('open', resolve, { once: true }));
+
+  // Where the kernel tells no one of processes, scans see what lives longer.
+  const isTold = sonde.output().includes('events of processes');
+  const child = spawn(isTold ? 'true' : 'sleep', isTold ? [] : ['3']);
+  writeFileSync(join(site, 'written.conf'), 'x');
+  const has = (type: string, text: string): boolean =>
+    seen.some((frame) => frame.includes(`"${type}"`) && frame.includes(text));
+  await until('the client has seen it all', async () =>
+    [
+      has('process.start', `${child.pid}`),
+      has('process.exit', `${child.pid}`),
+      has('file.create', 'written.conf'),
+    ].every(Boolean),
+  );
+  expect(await sonde.stop()).toBe(0);
+}, 60_000);
