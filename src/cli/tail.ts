@@ -23,7 +23,7 @@ const EXAMPLE = `add one to the configuration and reload the agent:
 export function tail(options: TailSelection, surroundings: Surroundings): Promise<number> {
   return withSession('tail', options, surroundings, streamsOf, async ([target], session) => {
     if (target === undefined) {
-      throw new LiveError('Cannot find a stream: no pipeline of the configuration has an exporter "stream"', {
+      throw new LiveError('Cannot find a stream: no exporter of the configuration listens', {
         hint: EXAMPLE,
       });
     }
@@ -31,10 +31,12 @@ export function tail(options: TailSelection, surroundings: Surroundings): Promis
   });
 }
 
+/** Without a stream in the configuration, the agent's usual place: it may run with another one than this command was given. */
 function streamsOf(loaded: LoadedConfig): readonly Target[] {
-  return listeningExporters(loaded)
-    .filter(({ type }) => type === 'stream')
-    .map(({ origin, path, tls }) => ({ url: `${origin}${path}`, tls }));
+  const listening = listeningExporters(loaded);
+  const streams = listening.filter(({ type }) => type === 'stream');
+  if (streams.length > 0) return streams.map(({ origin, path, tls }) => ({ url: `${origin}${path}`, tls }));
+  return listening.map(({ origin, tls }) => ({ url: `${origin}${DEFAULT_PATH}`, tls }));
 }
 
 function withQuery({ url, tls }: Target, { event, severity, body, attribute, since }: TailSelection): Target {

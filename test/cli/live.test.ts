@@ -169,13 +169,16 @@ describe('sonde tail', () => {
     expect(url.terminal.complained).toMatch(/^Cannot use the URL "localhost:9464"/);
     const folder = folderOf({
       'a.yaml':
-        'receivers: { load: }\nexporters: { prometheus: }\nservice: { pipelines: { metrics: { receivers: [load], exporters: [prometheus] } } }\n',
+        'receivers: { load: }\nexporters: { debug: }\nservice: { pipelines: { metrics: { receivers: [load], exporters: [debug] } } }\n',
     });
     const none = sonde(['tail', '-c', `${folder}/a.yaml`]);
     expect(await none.ended).toBe(1);
-    expect(none.terminal.complained).toMatch(
-      /no pipeline of the configuration has an exporter "stream"\n {2}hint: add one/,
-    );
+    expect(none.terminal.complained).toMatch(/no exporter of the configuration listens\n {2}hint: add one/);
+    // The agent runs with another configuration than this one, which has its address alone.
+    await agent.send(event('one'));
+    const scraped = `receivers: { load: }\nexporters: { prometheus: { endpoint: "127.0.0.1:${agent.port}" } }\nservice: { pipelines: { metrics: { receivers: [load], exporters: [prometheus] } } }\n`;
+    const other = sonde(['tail', '--since', '1h', '-c', `${folderOf({ 'a.yaml': scraped })}/a.yaml`]);
+    await expect.poll(() => other.terminal.printed).toContain('one');
     const wrong = sonde(['tail', '-c', `${folder}/nothing.yaml`]);
     expect(await wrong.ended).toBe(78);
   });
