@@ -1,9 +1,9 @@
 /** How far a source was read, kept through restarts in a small file. */
 import { closeSync, fsync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { ComponentLog } from './component.ts';
 import { messageOf } from './errors.ts';
+import { stateDirectory } from './state_directory.ts';
 
 export interface PositionFile<P> {
   readonly path: string;
@@ -96,16 +96,5 @@ function write(path: string, text: string): void {
 
 /** `/var/lib/sonde/positions/journald%2Fhost.json` for the receiver `journald/host`. */
 export function positionPath(id: string, path: string | undefined): string {
-  return resolve(path ?? join(defaultDirectory(), `${encodeURIComponent(id)}.json`));
-}
-
-/** What systemd gives a service, what the file system standard names for root, what XDG does for others. */
-function defaultDirectory(): string {
-  const { STATE_DIRECTORY, XDG_STATE_HOME } = process.env;
-  // systemd lists several with colons between them.
-  if (STATE_DIRECTORY !== undefined && STATE_DIRECTORY !== '') {
-    return join(STATE_DIRECTORY.split(':', 1)[0]!, 'positions');
-  }
-  if (process.getuid?.() === 0) return '/var/lib/sonde/positions';
-  return join(XDG_STATE_HOME ?? join(homedir(), '.local/state'), 'sonde/positions');
+  return resolve(path ?? join(stateDirectory('positions'), `${encodeURIComponent(id)}.json`));
 }

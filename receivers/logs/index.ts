@@ -2,7 +2,6 @@
  * Reads log files as they grow. A line counts as read when the pipelines have taken it, which is then written to the
  * checkpoint. How files are told apart, and what can be read twice: docs/decisions/log-files.md.
  */
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { defineReceiver } from '../../src/component.ts';
@@ -10,6 +9,7 @@ import { messageOf } from '../../src/errors.ts';
 import { createLagProbe } from '../../src/lag_probe.ts';
 import { createLineParser } from '../../src/logs/format.ts';
 import { VERSION } from '../../src/model/version.ts';
+import { stateDirectory } from '../../src/state_directory.ts';
 import { createCanaryFile, type CanaryFile } from './canaries.ts';
 import { createCheckpoint } from './checkpoint.ts';
 import { createEngine, type Engine } from './engine.ts';
@@ -87,7 +87,7 @@ export default defineReceiver({
           log.warn(`Reads no log files: ${why}`);
           return;
         }
-        const folder = join(resolve(config.directory ?? defaultDirectory()), encodeURIComponent(id));
+        const folder = join(resolve(config.directory ?? stateDirectory('logs')), encodeURIComponent(id));
         const scope = { name: 'sonde.receiver.logs', version: VERSION, attributes: {}, schemaUrl: resource.schemaUrl };
         const originOptions = {
           resource,
@@ -154,11 +154,3 @@ export default defineReceiver({
     };
   },
 });
-
-/** As for queues on disk: what systemd gives, what the file system standard names for root, what XDG does for others. */
-function defaultDirectory(): string {
-  const { STATE_DIRECTORY, XDG_STATE_HOME } = process.env;
-  if (STATE_DIRECTORY !== undefined && STATE_DIRECTORY !== '') return join(STATE_DIRECTORY.split(':', 1)[0]!, 'logs');
-  if (process.getuid?.() === 0) return '/var/lib/sonde/logs';
-  return join(XDG_STATE_HOME ?? join(homedir(), '.local/state'), 'sonde/logs');
-}

@@ -1,8 +1,8 @@
 /** Which queue an exporter gets, and where it lies. */
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { CommonPushConfig, ComponentLog } from '../component.ts';
 import type { Signal } from '../model/batch.ts';
+import { stateDirectory } from '../state_directory.ts';
 import { systemClock } from './clock.ts';
 import { createDeadLetters, type DeadLetters } from './dead_letters.ts';
 import { createDiskStore } from './disk/disk_store.ts';
@@ -51,14 +51,5 @@ export function queueFolder(
   signal: Signal,
   { directory }: Pick<CommonPushConfig['queue'], 'directory'>,
 ): string {
-  return join(resolve(directory ?? defaultDirectory()), encodeURIComponent(id), signal);
-}
-
-/** What systemd gives a service, what the file system standard names for root, what XDG does for others. */
-function defaultDirectory(): string {
-  const { STATE_DIRECTORY, XDG_STATE_HOME } = process.env;
-  // systemd lists several with colons between them.
-  if (STATE_DIRECTORY !== undefined && STATE_DIRECTORY !== '') return join(STATE_DIRECTORY.split(':', 1)[0]!, 'queue');
-  if (process.getuid?.() === 0) return '/var/lib/sonde/queue';
-  return join(XDG_STATE_HOME ?? join(homedir(), '.local/state'), 'sonde/queue');
+  return join(resolve(directory ?? stateDirectory('queue')), encodeURIComponent(id), signal);
 }

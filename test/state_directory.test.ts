@@ -1,0 +1,32 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test, vi } from 'vitest';
+import { stateDirectory } from '../src/state_directory.ts';
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+function environment(uid: number | undefined, state: string | undefined, xdg: string | undefined): void {
+  vi.stubEnv('STATE_DIRECTORY', state);
+  vi.stubEnv('XDG_STATE_HOME', xdg);
+  vi.spyOn(process as { getuid: () => number | undefined }, 'getuid').mockReturnValue(uid);
+}
+
+test('stateDirectory is in the first folder of systemd, whoever the user is', () => {
+  environment(0, '/var/lib/a:/var/lib/b', '/xdg');
+  expect(stateDirectory('queue')).toBe('/var/lib/a/queue');
+});
+
+test('stateDirectory is /var/lib/sonde for root', () => {
+  environment(0, '', '/xdg');
+  expect(stateDirectory('queue')).toBe('/var/lib/sonde/queue');
+});
+
+test('stateDirectory follows XDG for others', () => {
+  environment(1000, undefined, '/xdg');
+  expect(stateDirectory('logs')).toBe('/xdg/sonde/logs');
+  environment(1000, undefined, undefined);
+  expect(stateDirectory('logs')).toBe(join(homedir(), '.local/state/sonde/logs'));
+});
