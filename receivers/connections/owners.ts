@@ -4,6 +4,7 @@
  */
 import { readlinkSync } from 'node:fs';
 import type { ComponentLog, Host } from '../../src/component.ts';
+import { creationTime, startTimeOf } from '../../src/procfs/process/creation.ts';
 import { createIdentityReader } from '../../src/procfs/process/identity.ts';
 import type { Process } from '../../src/procfs/process/process.ts';
 import type { ProcessTable, Scan } from '../../src/procfs/process/table.ts';
@@ -45,7 +46,6 @@ const MOST_LINKS = 20_000;
 /** Links between two pauses for the event loop: some 6 ms. */
 const LINKS_A_TURN = 1000;
 const SOURCE = '/proc/[pid]/fd';
-const NS_PER_TICK = 10_000_000n;
 
 export function createOwners(
   host: Host,
@@ -79,8 +79,7 @@ export function createOwners(
     const bootTime = attempt(log, 'boot time', host.bootTime);
     const attributes: Record<string, string | number> = { 'process.pid': process.pid };
     if (bootTime !== undefined) {
-      const started = bootTime + BigInt(process.startTicks) * NS_PER_TICK;
-      attributes['process.creation.time'] = new Date(Number(started / 1_000_000n)).toISOString();
+      attributes['process.creation.time'] = creationTime(startTimeOf(process, bootTime));
     }
     if (name !== '') attributes['process.executable.name'] = name;
     if (containerId !== undefined) attributes['container.id'] = containerId;

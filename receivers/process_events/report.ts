@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import type { AnyValue } from '../../src/model/attributes.ts';
 import type { Resource, Scope } from '../../src/model/batch.ts';
 import type { Outlet } from '../../src/outlet.ts';
+import { creationTime, startTimeOf } from '../../src/procfs/process/creation.ts';
 import type { Tracked } from './tracked.ts';
 import type { SourceName } from './source.ts';
 
@@ -55,7 +56,6 @@ export interface ReportOptions {
 
 const INFO = 9;
 const WARN = 13;
-const NS_PER_TICK = 10_000_000n;
 const CORE_DUMPED = 0x80;
 
 export function createReport(options: ReportOptions): Report {
@@ -70,7 +70,9 @@ export function createReport(options: ReportOptions): Report {
   function describe({ pid, startTicks, parent, owner, program }: Tracked): Record<string, AnyValue> {
     const attributes: Record<string, AnyValue> = { 'process.pid': pid };
     if (!Number.isNaN(startTicks) && bootTime !== undefined) {
-      attributes['process.creation.time'] = creationTime(startTicks, bootTime);
+      if (startTicks !== lastTicks) lastCreation = creationTime(startTimeOf({ startTicks }, bootTime));
+      lastTicks = startTicks;
+      attributes['process.creation.time'] = lastCreation;
     }
     if (parent > 0) attributes['process.parent_pid'] = parent;
     if (program.name !== '') attributes['process.executable.name'] = program.name;
@@ -83,14 +85,6 @@ export function createReport(options: ReportOptions): Report {
     if (program.unit !== undefined) attributes['systemd.unit'] = program.unit;
     if (program.containerId !== undefined) attributes['container.id'] = program.containerId;
     return attributes;
-  }
-
-  /** RFC 3339 with milliseconds: from the boot, which is one stable value, so every observer agrees. */
-  function creationTime(ticks: number, boot: bigint): string {
-    if (ticks === lastTicks) return lastCreation;
-    lastTicks = ticks;
-    lastCreation = new Date(Number((boot + BigInt(ticks) * NS_PER_TICK) / 1_000_000n)).toISOString();
-    return lastCreation;
   }
 
   /** Many are told in one millisecond. */
