@@ -42,11 +42,6 @@ export interface ParsedLine {
 export interface LineParser {
   /** Undefined where the line is not of the format: the caller then keeps it whole. Never throws. */
   parse(line: string): ParsedLine | undefined;
-  /**
-   * Of a container's line that was joined from its parts (the first one with the whole text as body): what the text says,
-   * by the option `content`. Lines that came whole are read so already.
-   */
-  parseContent?(line: ParsedLine): ParsedLine;
 }
 
 const CONTENTS = ['auto', 'none', 'json', 'logfmt'] as const;
@@ -94,9 +89,7 @@ export function createLineParser(config: FormatConfig, options: LineParserOption
   checkFormat(config, options.path ?? '');
   const parser = createParser(config, options.now_ms);
   const { parse } = parser;
-  return config.format === 'none'
-    ? parser
-    : { ...parser, parse: (line) => (line.length > MAX_LENGTH ? undefined : parse(line)) };
+  return config.format === 'none' ? parser : { parse: (line) => (line.length > MAX_LENGTH ? undefined : parse(line)) };
 }
 
 function createParser(config: FormatConfig, now_ms: (() => number) | undefined): LineParser {
@@ -156,9 +149,9 @@ function createContainerParser(config: FormatConfig, now_ms: (() => number) | un
   };
   const cri = contained(parseCri);
   const docker = contained(parseDocker);
-  if (config.format === 'cri') return { parse: cri, parseContent };
-  if (config.format === 'docker') return { parse: docker, parseContent };
-  return { parse: createAuto(config, { cri, docker }, now_ms), parseContent };
+  if (config.format === 'cri') return { parse: cri };
+  if (config.format === 'docker') return { parse: docker };
+  return { parse: createAuto(config, { cri, docker }, now_ms) };
 }
 
 const QUARTER_NS = 900_000_000_000n;

@@ -39,7 +39,6 @@ describe.each(parsers)('%s', (_, create) => {
         for (const text of lines) {
           const parsed = parser.parse(text);
           if (parsed === undefined) continue;
-          parser.parseContent?.(parsed);
           expect(Object.getPrototypeOf(parsed.attributes)).toBe(Object.prototype);
           expect(parsed.time).toBeGreaterThanOrEqual(0n);
           expect(parsed.time).toBeLessThan(1n << 64n);
