@@ -1,6 +1,7 @@
 /** What was left out in an interval, key by key, as records that say so. */
 import { NO_ATTRIBUTES, type AnyValue } from '../../src/model/attributes.ts';
 import type { LogRecord, Scope } from '../../src/model/batch.ts';
+import { eventRecord, WARN } from '../../src/model/event_record.ts';
 import { readField, type RecordField } from '../../src/model/record_fields.ts';
 import { VERSION } from '../../src/model/version.ts';
 import { timestampText } from '../../src/text/timestamp.ts';
@@ -8,7 +9,6 @@ import { timestampText } from '../../src/text/timestamp.ts';
 /** `event.name` of a summary. */
 export const SUMMARY_EVENT = 'sonde.rate_limit.exceeded';
 
-const WARN = 13;
 const SCOPE: Scope = {
   name: 'sonde.processor.rate_limit',
   version: VERSION,
@@ -50,21 +50,16 @@ export function createSummaries(fields: readonly RecordField[]): Summaries {
     attributes['sonde.rate_limit.dropped'] = count;
     attributes['sonde.rate_limit.first'] = timestampText(first);
     attributes['sonde.rate_limit.last'] = timestampText(last);
-    return {
+    return eventRecord({
       resource: record.resource,
       scope: SCOPE,
       time,
       observedTime: time,
       severityNumber: WARN,
-      severityText: 'WARN',
       body: `${count} log ${count === 1 ? 'record' : 'records'} above the rate limit left out`,
       attributes,
-      droppedAttributesCount: 0,
-      flags: 0,
-      traceId: '',
-      spanId: '',
       eventName: SUMMARY_EVENT,
-    };
+    });
   }
 
   return {

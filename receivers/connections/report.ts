@@ -1,6 +1,7 @@
 /** What happens to sockets as log records: names, attributes and words. */
 import type { AnyValue } from '../../src/model/attributes.ts';
-import type { LogRecord, Resource, Scope } from '../../src/model/batch.ts';
+import type { Resource, Scope } from '../../src/model/batch.ts';
+import { eventRecord, INFO, WARN, type Severity } from '../../src/model/event_record.ts';
 import type { Outlet } from '../../src/outlet.ts';
 import { TCP_STATES } from '../../src/procfs/inet_sockets.ts';
 import type { Direction } from './directions.ts';
@@ -32,8 +33,6 @@ const WORDS: Readonly<Record<Happening, string>> = {
   bind: 'bound',
   unbind: 'unbound',
 };
-const INFO = 9;
-const WARN = 13;
 
 /** What it happened to. */
 export interface Subject {
@@ -81,26 +80,21 @@ export interface ReportOptions {
 export function createReport({ outlet, resource, scope, happenings, isWanted, onFull }: ReportOptions): Report {
   function push(
     eventName: string,
-    severityNumber: number,
+    severityNumber: Severity,
     body: string,
     time: bigint,
     attributes: Record<string, AnyValue>,
   ): void {
-    const record: LogRecord = {
+    const record = eventRecord({
       resource,
       scope,
       time,
       observedTime: nowUnixNano(),
       severityNumber,
-      severityText: severityNumber === INFO ? 'INFO' : 'WARN',
       body,
       attributes,
-      droppedAttributesCount: 0,
-      flags: 0,
-      traceId: '',
-      spanId: '',
       eventName,
-    };
+    });
     outlet.push(record);
   }
 

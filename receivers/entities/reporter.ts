@@ -1,6 +1,7 @@
 /** Entities as log records: when they come, change, go, and at intervals that they are still there. */
 import type { AnyValue, Attributes } from '../../src/model/attributes.ts';
 import type { Resource, Scope } from '../../src/model/batch.ts';
+import { eventRecord, INFO } from '../../src/model/event_record.ts';
 import type { Outlet } from '../../src/outlet.ts';
 
 export interface Entity {
@@ -31,8 +32,6 @@ export interface ReporterOptions {
   readonly interval_ms: number;
 }
 
-const INFO = 9;
-
 export function createReporter({ outlet, resource, scope, interval_ms }: ReporterOptions): Reporter {
   /** When the state is to be told again. */
   const due_ms = new Map<Entity, number>();
@@ -41,21 +40,18 @@ export function createReporter({ outlet, resource, scope, interval_ms }: Reporte
 
   function tell(eventName: string, body: string, attributes: Record<string, AnyValue>): void {
     const now = BigInt(Date.now()) * 1_000_000n;
-    outlet.push({
-      resource,
-      scope,
-      time: now,
-      observedTime: now,
-      severityNumber: INFO,
-      severityText: 'INFO',
-      body,
-      attributes,
-      droppedAttributesCount: 0,
-      flags: 0,
-      traceId: '',
-      spanId: '',
-      eventName,
-    });
+    outlet.push(
+      eventRecord({
+        resource,
+        scope,
+        time: now,
+        observedTime: now,
+        severityNumber: INFO,
+        body,
+        attributes,
+        eventName,
+      }),
+    );
   }
 
   function tellState(entity: Entity): void {

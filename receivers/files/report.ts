@@ -1,7 +1,8 @@
 /** Events as log records: names, attributes and words. */
 import { readlinkSync } from 'node:fs';
 import type { AnyValue } from '../../src/model/attributes.ts';
-import type { LogRecord, Resource, Scope } from '../../src/model/batch.ts';
+import type { Resource, Scope } from '../../src/model/batch.ts';
+import { eventRecord, INFO, WARN, type Severity } from '../../src/model/event_record.ts';
 import type { Hasher } from './hash.ts';
 import type { Outlet } from '../../src/outlet.ts';
 import { PATH_ENCODING, readable, systemPath } from './source.ts';
@@ -56,8 +57,6 @@ export interface ReportOptions {
   readonly hasOwners: boolean;
 }
 
-const INFO = 9;
-const WARN = 13;
 const WORDS: Readonly<Record<Change, string>> = {
   create: 'created',
   modify: 'modified',
@@ -88,27 +87,22 @@ export function createReport(options: ReportOptions): Report {
 
   function push(
     eventName: string,
-    severityNumber: number,
+    severityNumber: Severity,
     body: string,
     time: bigint,
     attributes: Record<string, AnyValue>,
     ready?: Promise<void>,
   ): void {
-    const record: LogRecord = {
+    const record = eventRecord({
       resource,
       scope,
       time,
       observedTime: BigInt(Date.now()) * 1_000_000n,
       severityNumber,
-      severityText: severityNumber === INFO ? 'INFO' : 'WARN',
       body,
       attributes,
-      droppedAttributesCount: 0,
-      flags: 0,
-      traceId: '',
-      spanId: '',
       eventName,
-    };
+    });
     outlet.push(record, ready);
   }
 

@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import type { AnyValue } from '../../src/model/attributes.ts';
 import type { Resource, Scope } from '../../src/model/batch.ts';
+import { eventRecord, INFO, WARN, type Severity } from '../../src/model/event_record.ts';
 import type { Outlet } from '../../src/outlet.ts';
 import { creationTime, startTimeOf } from '../../src/procfs/process/creation.ts';
 import type { Tracked } from './tracked.ts';
@@ -54,8 +55,6 @@ export interface ReportOptions {
   readonly bootTime: bigint | undefined;
 }
 
-const INFO = 9;
-const WARN = 13;
 const CORE_DUMPED = 0x80;
 
 export function createReport(options: ReportOptions): Report {
@@ -99,26 +98,23 @@ export function createReport(options: ReportOptions): Report {
 
   function push(
     eventName: string,
-    severityNumber: number,
+    severityNumber: Severity,
     body: string,
     time: bigint,
     attributes: Record<string, AnyValue>,
   ): void {
-    outlet.push({
-      resource,
-      scope,
-      time,
-      observedTime: now(),
-      severityNumber,
-      severityText: severityNumber === INFO ? 'INFO' : 'WARN',
-      body,
-      attributes,
-      droppedAttributesCount: 0,
-      flags: 0,
-      traceId: '',
-      spanId: '',
-      eventName,
-    });
+    outlet.push(
+      eventRecord({
+        resource,
+        scope,
+        time,
+        observedTime: now(),
+        severityNumber,
+        body,
+        attributes,
+        eventName,
+      }),
+    );
   }
 
   function tell(
@@ -127,7 +123,7 @@ export function createReport(options: ReportOptions): Report {
     process: Tracked,
     { time, source }: Cause,
     more?: More,
-    severity = INFO,
+    severity: Severity = INFO,
   ): void {
     const attributes = describe(process);
     attributes['process.event.source'] = source;
