@@ -1,9 +1,9 @@
 /** Connections over which messages come: TCP, with TLS or without, and unix stream sockets. */
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
+import { readCertificates, watchCertificates } from '../../src/certificate_files.ts';
 import type { ComponentLog, TlsServerConfig } from '../../src/component.ts';
 import { messageOf } from '../../src/errors.ts';
-import { readCertificates, watchCertificates } from './certificates.ts';
 import { createFramer } from './framing.ts';
 import { plainAddress, type Intake, type Peer } from './intake.ts';
 
@@ -52,7 +52,10 @@ export async function listenForStreams(options: StreamOptions): Promise<StreamLi
     });
   });
   server.on('error', (error) => log.error(`Cannot take connections: ${error.message}`));
-  const endWatch = tls === undefined ? undefined : watchCertificates(tls, server as import('node:tls').Server, log);
+  const endWatch =
+    tls === undefined
+      ? undefined
+      : watchCertificates(tls, (renewed) => (server as import('node:tls').Server).setSecureContext(renewed), log);
   return {
     port: 'port' in at ? (server.address() as AddressInfo).port : 0,
     get connections() {

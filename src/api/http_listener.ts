@@ -7,9 +7,9 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { ServeOptions } from '../component.ts';
+import { readCertificates, watchCertificates, type ServerCertificates } from '../certificate_files.ts';
+import type { ComponentLog, ServeOptions } from '../component.ts';
 import { isLoopback } from '../config/options.ts';
-import { readTlsFiles, watchTlsFiles } from './tls_files.ts';
 import { createUpgrades, type Upgrades } from './upgrades.ts';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
@@ -27,10 +27,7 @@ export interface HttpListenerOptions {
   readonly reload?: Handler | undefined;
   /** Answers `/-/tap` there; its answers have no end, and are ended when the listener closes. */
   readonly tap?: Handler | undefined;
-  readonly log: {
-    warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
-    error(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  };
+  readonly log: Pick<ComponentLog, 'info' | 'warn' | 'error'>;
   /** How long `close` waits for requests under way; 5,000 unless said. */
   readonly closeTimeout_ms?: number;
   /** How often certificate files are looked at; 10,000 unless said. */
@@ -65,7 +62,7 @@ const KEEP_ALIVE_MS = 90_000;
 /** @throws if it cannot listen there, with what to change */
 export async function openListener(options: ServeOptions, environment: HttpListenerOptions): Promise<HttpListener> {
   const { endpoint, tls } = options;
-  const { page, reload, tap, log, closeTimeout_ms = 5000, tlsReload_ms = 10_000 } = environment;
+  const { page, reload, tap, log, closeTimeout_ms = 5000, tlsReload_ms } = environment;
   const { host, port } = parseEndpoint(endpoint);
   const isLocal = isLoopback(endpoint);
   if (!isLocal && tls === undefined && options.insecure !== true) {
@@ -79,8 +76,7 @@ export async function openListener(options: ServeOptions, environment: HttpListe
       ? process.getBuiltinModule('node:http').createServer(limits)
       : process.getBuiltinModule('node:https').createServer({
           ...limits,
-          ...readTlsFiles(tls, log),
-          minVersion: 'TLSv1.2',
+          ...readCertificates(tls),
           requestCert: tls.client_ca_file !== undefined,
           rejectUnauthorized: true,
         });
@@ -96,7 +92,10 @@ export async function openListener(options: ServeOptions, environment: HttpListe
   let stopWatching: (() => void) | undefined;
   await listen(server, host, port, endpoint);
   server.on('error', (error) => log.error(`Cannot serve on ${endpoint}: ${error.message}`));
-  if (tls !== undefined) stopWatching = watchTlsFiles(tls, server as SecureServer, tlsReload_ms, log);
+  if (tls !== undefined) {
+    const take = (renewed: ServerCertificates): void => (server as SecureServer).setSecureContext(renewed);
+    stopWatching = watchCertificates(tls, take, log, tlsReload_ms);
+  }
   const bound = (server.address() as AddressInfo).port;
 
   const listener: HttpListener = {

@@ -13,7 +13,7 @@ async function listen(reload: () => Promise<object>, hasPage = true): Promise<st
   const serve = createServe({
     page: (_, response) => void response.end('page'),
     reload: createReloadHandler(reload),
-    log: { warn: () => {}, error: () => {} },
+    log: { info: () => {}, warn: () => {}, error: () => {} },
   });
   listener = await serve({ endpoint: '127.0.0.1:0', routes: {}, hasPage });
   return `${listener.url}/-/reload`;

@@ -107,7 +107,7 @@ test('renderStatusPage lets no text become markup', () => {
 test('createStatusPage answers browsers with HTML that may load nothing, and programs with JSON', async () => {
   const current = figures([component('cpu', 'receiver', { accepted: 5, dropped: new Map([['timeout', 2]]) })]);
   const page = createStatusPage({ figures: () => current, version: '1.2.3', hostName: 'web-1' });
-  const serve = createServe({ page, log: { warn() {}, error() {} } });
+  const serve = createServe({ page, log: { info() {}, warn() {}, error() {} } });
   const listener = await serve({ endpoint: '127.0.0.1:0', routes: { '/metrics': () => {} }, hasPage: true });
   listeners.push(listener);
   const html = await fetch(listener.url, { headers: { accept: 'text/html,*/*;q=0.8' } });

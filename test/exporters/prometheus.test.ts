@@ -97,7 +97,10 @@ async function start(
   const said: string[] = [];
   const answers: number[] = [];
   const keys = new Set<string>();
-  const serve = createServe({ page: (_, response) => void response.end('page'), log: { warn() {}, error() {} } });
+  const serve = createServe({
+    page: (_, response) => void response.end('page'),
+    log: { info() {}, warn() {}, error() {} },
+  });
   let listener: Listener | undefined;
   const collecting = vi.fn(collect);
   const exporter = prometheus.create({

@@ -20,7 +20,7 @@ import { createLogs, createSpans, createSums } from '../support/telemetry.ts';
 
 type Next = NonNullable<NonNullable<Parameters<typeof runReceiver>[1]>['next']>;
 
-const serve = createServe({ page: () => {}, log: { warn() {}, error() {} } });
+const serve = createServe({ page: () => {}, log: { info() {}, warn() {}, error() {} } });
 const runs: ReceiverRun[] = [];
 afterEach(async () => {
   for (const run of runs.splice(0)) await run.stop();

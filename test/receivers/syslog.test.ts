@@ -1,5 +1,5 @@
 /** The receiver `syslog` on sockets of its own. */
-import { copyFileSync, existsSync, lstatSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,14 +7,13 @@ import { join } from 'node:path';
 import * as tls from 'node:tls';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import syslog from '../../receivers/syslog/index.ts';
-import { readCertificates, watchCertificates } from '../../receivers/syslog/certificates.ts';
 import { canaryToken } from '../../receivers/syslog/canaries.ts';
+import { readCertificates } from '../../src/certificate_files.ts';
 import { ConfigError, RetryableError } from '../../src/errors.ts';
 import type { LogBatch, LogRecord } from '../../src/model/batch.ts';
 import { lagsOf } from '../support/lag.ts';
 import { createCertificates } from '../support/certificates.ts';
 import { runReceiver, valuesOf, type ReceiverRun, type RunOptions } from '../support/collect.ts';
-import { createRecordedLog } from '../support/recorded_log.ts';
 import { createDatagramSender } from '../support/unix_datagram.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -242,20 +241,6 @@ describe('syslog over TLS', () => {
     await send(certificates.client);
     await until(() => recordsOf(run).length === 1);
     expect(bodies(run)).toEqual(['hello\n'.trim()]);
-
-    const log = createRecordedLog();
-    const changed: unknown[] = [];
-    const cert_file = join(certificates.folder, 'live.pem');
-    copyFileSync(certificates.server.cert_file, cert_file);
-    const server = { setSecureContext: (options: tls.SecureContextOptions) => void changed.push(options.cert) };
-    const end = watchCertificates({ cert_file, key_file: certificates.server.key_file }, server, log, 10);
-    onTestFinished(end);
-    copyFileSync(certificates.client.cert_file, `${cert_file}.new`);
-    renameSync(`${cert_file}.new`, cert_file);
-    await until(() => changed.length === 1);
-    rmSync(cert_file);
-    await until(() => log.lines.length === 1);
-    expect(log.lines[0]!.message).toMatch(/^Cannot take the changed certificate, and keeps the old one: /);
   });
 
   test('does not start without its files', async () => {

@@ -13,7 +13,7 @@ import { runExporter } from '../../support/exporter.ts';
 import { createLogs, createSpans, createSums } from '../../support/telemetry.ts';
 import { asRequest } from '../../support/request.ts';
 
-const serve = createServe({ page: () => {}, log: { warn() {}, error() {} } });
+const serve = createServe({ page: () => {}, log: { info() {}, warn() {}, error() {} } });
 const stops: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const stop of stops.splice(0).toReversed()) await stop();
