@@ -22,6 +22,8 @@ const WARM_UP_S = 40;
 const WARM_UP_GAP_MS = 12;
 /** What a batch holds at the end of a burst is sent within this time. */
 const DRAIN_MS = 500;
+/** A machine that others use, too, takes its time. */
+const LONGEST_DRAIN_MS = 10_000;
 const MOST_PASSING = 0.25;
 const MOST_DECODING = 1;
 const MOST_MEMORY_KIB = 40 * 1024;
@@ -112,11 +114,19 @@ async function takeTurn({ signal, incoming, outgoing, samples, sent }: Case): Pr
     if (signal === 'metrics' && incoming === 'none') memories.push(memory(one.pid));
     await sleep(DRAIN_MS);
     samples[at]!.push((cpuTime_us(one.pid) - before) / perTurn / ITEMS);
-    const { requests, items, bytes } = await sink.received();
-    if (items !== perTurn * ITEMS) {
-      throw new Error(`Cannot measure ${one.name}: it handed on ${items} of ${perTurn * ITEMS} items`);
+    const sum = { requests: 0, items: 0, bytes: 0 };
+    for (let wait = 0; wait < LONGEST_DRAIN_MS && sum.items < perTurn * ITEMS; wait += DRAIN_MS) {
+      if (wait > 0) await sleep(DRAIN_MS);
+      const { requests, items, bytes } = await sink.received();
+      sum.requests += requests;
+      sum.items += items;
+      sum.bytes += bytes;
     }
-    sent[at] = { requests, bytes };
+    if (sum.items !== perTurn * ITEMS) {
+      const what = `${signal} in ${incoming} out ${outgoing}`;
+      throw new Error(`Cannot measure ${one.name}, ${what}: it handed on ${sum.items} of ${perTurn * ITEMS} items`);
+    }
+    sent[at] = sum;
   }
 }
 
