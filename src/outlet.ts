@@ -1,6 +1,6 @@
 /** From events to the pipelines: in order, in batches, and no more of them here than pipelines that stand still allow. */
 import type { ComponentLog, Consumer } from './component.ts';
-import { messageOf, PermanentError, RetryableError } from './errors.ts';
+import { createHandOver } from './hand_over.ts';
 import type { LogBatch, LogRecord } from './model/batch.ts';
 import { sleep } from './sleep.ts';
 
@@ -38,8 +38,6 @@ export interface Outlet {
 
 const LARGEST_BATCH = 1000;
 const MOST_WAITING = 4000;
-const FIRST_DELAY_MS = 250;
-const LONGEST_DELAY_MS = 30_000;
 
 interface Waiting {
   readonly record: LogRecord;
@@ -62,6 +60,7 @@ export function createOutlet(options: OutletOptions): Outlet {
   /** Ends the pause that is under way. */
   let hurry: (() => void) | undefined;
   const ending = new AbortController();
+  const handOver = createHandOver({ next, log, drop, what: 'events', signal: ending.signal });
 
   async function pump(): Promise<void> {
     // What is told in one turn of the loop travels together.
@@ -79,6 +78,7 @@ export function createOutlet(options: OutletOptions): Outlet {
       underWay = 0;
       bytes -= size;
       if (isDone) onTaken?.(records);
+      else if (onTaken === undefined) drop('shutdown', count);
       if (waiting.length <= MOST_WAITING / 2 && bytes <= limits.waiting_bytes / 2) wake();
     }
     pumping = undefined;
@@ -106,29 +106,6 @@ export function createOutlet(options: OutletOptions): Outlet {
   }
 
   const isOverfull = (): boolean => waiting.length + underWay >= MOST_WAITING || bytes >= limits.waiting_bytes;
-
-  /** Until the pipelines took it, or said that they never will; false where this ended before. */
-  async function handOver(batch: LogBatch): Promise<boolean> {
-    let delay_ms = FIRST_DELAY_MS;
-    while (!ending.signal.aborted) {
-      try {
-        await next.consume(batch);
-        log.over('consume', 'The pipelines take events again');
-        return true;
-      } catch (error) {
-        if (error instanceof PermanentError) {
-          drop('rejected', batch.count);
-          log.once('rejected', `Drops events that the pipelines will never take: ${messageOf(error)}`);
-          return true;
-        }
-        log.once('consume', `Cannot hand over events: ${messageOf(error)}; tries again`);
-        await sleep((error instanceof RetryableError && error.retryAfter_ms) || delay_ms, ending.signal);
-        delay_ms = Math.min(delay_ms * 2, LONGEST_DELAY_MS);
-      }
-    }
-    if (onTaken === undefined) drop('shutdown', batch.count);
-    return false;
-  }
 
   function wake(): void {
     for (const resolve of onRoom.splice(0)) resolve();

@@ -3,7 +3,7 @@
  * checkpoint when the batch with the lines before them was taken, before the next one goes.
  */
 import type { ComponentLog, Consumer } from '../../src/component.ts';
-import { messageOf, PermanentError, RetryableError } from '../../src/errors.ts';
+import { createHandOver } from '../../src/hand_over.ts';
 import type { LogBatch, LogRecord } from '../../src/model/batch.ts';
 import { sleep } from '../../src/sleep.ts';
 import type { Entry } from './entries.ts';
@@ -36,13 +36,11 @@ interface Load {
   size: number;
 }
 
-const FIRST_DELAY_MS = 250;
-const LONGEST_DELAY_MS = 30_000;
-
 export function createIntake({ next, log, drop, maxRecords, max_bytes, onRoom, commit }: IntakeOptions): Intake {
   let filling = emptyLoad();
   let pumping: Promise<void> | undefined;
   const ending = new AbortController();
+  const handOver = createHandOver({ next, log, drop, what: 'lines', signal: ending.signal });
   const isFull = (): boolean => filling.records.length >= maxRecords || filling.size >= max_bytes;
 
   async function pump(): Promise<void> {
@@ -56,28 +54,6 @@ export function createIntake({ next, log, drop, maxRecords, max_bytes, onRoom, c
       if (isTaken) await commit([...entries.values()]);
     }
     pumping = undefined;
-  }
-
-  /** Until the pipelines took it, or said that they never will. @returns false where this ended before */
-  async function handOver(batch: LogBatch): Promise<boolean> {
-    let delay_ms = FIRST_DELAY_MS;
-    while (!ending.signal.aborted) {
-      try {
-        await next.consume(batch);
-        log.over('consume', 'The pipelines take lines again');
-        return true;
-      } catch (error) {
-        if (error instanceof PermanentError) {
-          drop('rejected', batch.count);
-          log.once('rejected', `Drops lines that the pipelines will never take: ${messageOf(error)}`);
-          return true;
-        }
-        log.once('consume', `Cannot hand over lines: ${messageOf(error)}; tries again`);
-        await sleep((error instanceof RetryableError && error.retryAfter_ms) || delay_ms, ending.signal);
-        delay_ms = Math.min(delay_ms * 2, LONGEST_DELAY_MS);
-      }
-    }
-    return false;
   }
 
   return {
