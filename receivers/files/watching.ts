@@ -1,12 +1,11 @@
 /** Puts the parts of the receiver together. */
 import type { ComponentLog, Consumer, Host } from '../../src/component.ts';
 import type { LogBatch, Resource, Scope } from '../../src/model/batch.ts';
-import { createOwners } from '../../src/procfs/process/owners.ts';
+import { createNames, createOwners } from '../../src/procfs/process/owners.ts';
 import { sleep } from '../../src/sleep.ts';
 import { createChanges } from './changes.ts';
 import { createPathFilter } from './filter.ts';
 import { createFsWatch } from './fs_watch.ts';
-import { createGroups } from './groups.ts';
 import { createHasher } from './hash.ts';
 import { openInotify } from './inotify.ts';
 import { readLimit } from './kernel_limits.ts';
@@ -94,7 +93,7 @@ export function createWatching(options: WatchingOptions): Watching {
     changes: new Set(config.events),
     hasher: config.hash.enabled ? createHasher(config.hash.max_size) : undefined,
     userName: createOwners(host),
-    groupName: createGroups(host),
+    groupName: createNames(host, '/etc/group'),
     hasOwners: host.platform !== 'win32',
   });
   const watches = createWatches({ source, tree, report, limit });
