@@ -20,6 +20,7 @@ import {
   tlsServer,
 } from '../src/config/options.ts';
 import { createLabels } from '../src/prometheus/labels.ts';
+import { translationOptions } from '../src/prometheus/options.ts';
 import { createExposition, type Exposition } from './prometheus/exposition.ts';
 import { createCompiler, type Dropped } from './prometheus/families.ts';
 import { negotiateEncoding, negotiateFormat, type ContentEncoding } from './prometheus/negotiation.ts';
@@ -47,28 +48,7 @@ export default definePullExporter({
     ),
     tls: optional(tlsServer(), 'Answer by HTTPS. The files are read again when they change.'),
     insecure: option(v.boolean(), 'Answer other machines without TLS; anyone who reaches the port can read.', false),
-    translation_strategy: option(
-      v.picklist([
-        'UnderscoreEscapingWithSuffixes',
-        'UnderscoreEscapingWithoutSuffixes',
-        'NoUTF8EscapingWithSuffixes',
-        'NoTranslation',
-      ]),
-      'How names become Prometheus names: with underscores for other characters or not, with the unit and "total" behind them or not.',
-      'UnderscoreEscapingWithSuffixes',
-    ),
-    namespace: option(
-      v.pipe(v.string(), v.regex(/^([a-zA-Z_][a-zA-Z0-9_]*)?$/, 'letters, digits and underscores')),
-      'First word of every metric name.',
-      '',
-    ),
-    scope_labels: option(
-      v.boolean(),
-      'Whether every series says which instrumentation it is from, as otel_scope_name and the like.',
-      false,
-    ),
-    target_info: option(v.boolean(), 'Whether target_info carries the attributes of each resource.', true),
-    resource_attributes: option(v.array(v.string()), 'Resource attributes that become labels of every series.', []),
+    ...translationOptions,
     constant_labels: option(v.record(v.string(), v.string()), 'Labels that every series gets.', {}),
     created_samples: option(
       v.boolean(),

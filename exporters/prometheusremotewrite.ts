@@ -13,6 +13,7 @@ import { option, size } from '../src/config/options.ts';
 import { ConfigError } from '../src/errors.ts';
 import { NO_RECORDED_VALUE, type MetricBatch, type Series } from '../src/model/batch.ts';
 import { createLabels } from '../src/prometheus/labels.ts';
+import { translationOptions } from '../src/prometheus/options.ts';
 import { createEdgeMemory } from './prometheusremotewrite/edges.ts';
 import { createEncoder } from './prometheusremotewrite/encode.ts';
 import { createPairs } from './prometheusremotewrite/label_pairs.ts';
@@ -44,28 +45,7 @@ export default definePushExporter({
       'auto',
     ),
     ...httpClientOptions,
-    translation_strategy: option(
-      v.picklist([
-        'UnderscoreEscapingWithSuffixes',
-        'UnderscoreEscapingWithoutSuffixes',
-        'NoUTF8EscapingWithSuffixes',
-        'NoTranslation',
-      ]),
-      'How names become Prometheus names: with underscores for other characters or not, with the unit and "total" behind them or not.',
-      'UnderscoreEscapingWithSuffixes',
-    ),
-    namespace: option(
-      v.pipe(v.string(), v.regex(/^([a-zA-Z_][a-zA-Z0-9_]*)?$/, 'letters, digits and underscores')),
-      'First word of every metric name.',
-      '',
-    ),
-    scope_labels: option(
-      v.boolean(),
-      'Whether every series says which instrumentation it is from, as otel_scope_name and the like.',
-      false,
-    ),
-    target_info: option(v.boolean(), 'Whether target_info carries the attributes of each resource.', true),
-    resource_attributes: option(v.array(v.string()), 'Resource attributes that become labels of every series.', []),
+    ...translationOptions,
     external_labels: option(
       v.record(v.string(), v.string()),
       'Labels that every series gets which has none of that name.',
