@@ -1,21 +1,17 @@
 /** The source `sock_diag`: the kernel is asked for its sockets by netlink, and tells of those that it destroys. */
 import { openReadable } from '../../src/native/descriptor.ts';
 import { openNative } from '../../src/native/library.ts';
+import { openNetlinkSocket, SOCKET_FUNCTIONS } from '../../src/native/netlink_socket.ts';
 import { IPV4, IPV6, Sighting } from './sighting.ts';
 import { encodeDumpRequest, Ended, readEnds, readPage } from './sock_diag.ts';
 import type { SocketSource } from './source.ts';
 
-const AF_NETLINK = 16;
-const SOCK_RAW_CLOEXEC_NONBLOCK = 3 | 0o2000000 | 0o4000;
 const NETLINK_SOCK_DIAG = 4;
 /** SKNLGRP_INET_TCP_DESTROY and its like, as bits: TCP, UDP, TCP of IPv6, UDP of IPv6 (sock_diag.h). */
 const TCP_DESTROY = 0b0101;
 const UDP_DESTROY = 0b1010;
-const SOL_SOCKET = 1;
-const SO_RCVBUF = 8;
-const SO_RCVBUFFORCE = 33;
-/** The kernel takes it twice; a notice of 380 bytes needs up to 1.3 KB of that. */
-const RECEIVE_BYTES = 8 * 1024 * 1024;
+/** A notice of 380 bytes needs up to 1.3 KB of it. */
+const RECEIVE_BYTES = 16 * 1024 * 1024;
 /** The kernel writes parts of at most 32 KiB, and tells if one was longer than the buffer. */
 const PAGE_BYTES = 65_536;
 const MSG_TRUNC = 0x20;
@@ -23,15 +19,6 @@ const MSG_TRUNC = 0x20;
 const PAGES_A_TURN = 8;
 /** Notices that wait here until a dump is done: more than the kernel has room for. */
 const MOST_WAITING_BYTES = 16 * 1024 * 1024;
-
-const FUNCTIONS = {
-  socket: { return: 'int32', arguments: ['int32', 'int32', 'int32'] },
-  bind: { return: 'int32', arguments: ['int32', 'buffer', 'uint32'] },
-  setsockopt: { return: 'int32', arguments: ['int32', 'int32', 'int32', 'buffer', 'uint32'] },
-  send: { return: 'int64', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
-  recv: { return: 'int64', arguments: ['int32', 'buffer', 'uint64', 'int32'] },
-  close: { return: 'int32', arguments: ['int32'] },
-} as const;
 
 export interface NetlinkOptions {
   readonly withUdp: boolean;
@@ -48,24 +35,12 @@ export interface NetlinkOptions {
  * @throws {Error} with the system's `code`, where the kernel has no sock_diag
  */
 export function openSockDiag({ withUdp, withInfo, onEnds, onDeaf }: NetlinkOptions): SocketSource | undefined {
-  const native = openNative(FUNCTIONS);
+  const native = openNative(SOCKET_FUNCTIONS);
   if (native === undefined) return undefined;
   const { functions: c, failure } = native;
 
-  function open(groups: number): number {
-    const fd = c.socket(AF_NETLINK, SOCK_RAW_CLOEXEC_NONBLOCK, NETLINK_SOCK_DIAG);
-    if (fd < 0) throw failure('open a netlink socket for sock_diag');
-    const address = Buffer.alloc(12);
-    address.writeUInt16LE(AF_NETLINK, 0);
-    address.writeUInt32LE(groups, 8);
-    if (c.bind(fd, address, address.length) === 0) return fd;
-    const error = failure('join the groups of destroyed sockets');
-    c.close(fd);
-    throw error;
-  }
-
   const page = Buffer.allocUnsafeSlow(PAGE_BYTES);
-  const fd = open(0);
+  const fd = openNetlinkSocket(native, NETLINK_SOCK_DIAG, 0);
   let waiting: Buffer[] = [];
   let waitingBytes = 0;
   let overflows = 0;
@@ -78,12 +53,7 @@ export function openSockDiag({ withUdp, withInfo, onEnds, onDeaf }: NetlinkOptio
   function listen() {
     try {
       const groups = withUdp ? TCP_DESTROY | UDP_DESTROY : TCP_DESTROY;
-      const listener = open(groups);
-      const size = Buffer.alloc(4);
-      size.writeUInt32LE(RECEIVE_BYTES);
-      // Beyond what the system allows everyone only with CAP_NET_ADMIN.
-      if (c.setsockopt(listener, SOL_SOCKET, SO_RCVBUFFORCE, size, 4) !== 0)
-        c.setsockopt(listener, SOL_SOCKET, SO_RCVBUF, size, 4);
+      const listener = openNetlinkSocket(native!, NETLINK_SOCK_DIAG, groups, RECEIVE_BYTES);
       const readable = openReadable(listener, () => receive(listener));
       return { listener, close: readable.close };
     } catch (error) {
@@ -96,7 +66,7 @@ export function openSockDiag({ withUdp, withInfo, onEnds, onDeaf }: NetlinkOptio
   function receive(listener: number): void {
     const hadNone = waiting.length === 0;
     for (;;) {
-      const length = Number(c.recv(listener, page, BigInt(PAGE_BYTES), MSG_TRUNC));
+      const length = c.recv(listener, page, BigInt(PAGE_BYTES), MSG_TRUNC);
       if (length <= 0) {
         // There was no room for some; what follows can be read.
         if (length === 0 || failure('receive').code !== 'ENOBUFS') break;
@@ -128,10 +98,10 @@ export function openSockDiag({ withUdp, withInfo, onEnds, onDeaf }: NetlinkOptio
     const request = encodeDumpRequest({ family, transport, withTimeWait: notices === undefined, withInfo });
     const doing = 'ask the kernel for its sockets';
     // What an earlier dump that was given up left.
-    while (c.recv(fd, page, BigInt(PAGE_BYTES), 0) > 0n);
+    while (c.recv(fd, page, BigInt(PAGE_BYTES), 0) > 0);
     if (c.send(fd, request, BigInt(request.length), 0) < 0n) throw failure(doing);
     for (let pages = 1; ; pages++) {
-      const length = Number(c.recv(fd, page, BigInt(PAGE_BYTES), MSG_TRUNC));
+      const length = c.recv(fd, page, BigInt(PAGE_BYTES), MSG_TRUNC);
       if (length < 0) throw failure(doing);
       if (length > PAGE_BYTES) throw new RangeError(`Cannot ${doing}: a part of the answer has ${length} bytes`);
       const { isLast, error, isInterrupted } = readPage(page.subarray(0, length), transport, seen, take);

@@ -7,7 +7,7 @@ import { messageOf } from '../../src/errors.ts';
 import { openReadable } from '../../src/native/descriptor.ts';
 import { openNative } from '../../src/native/library.ts';
 import { decodeAcknowledgement, decodeMessage, encodeFilter, encodeSubscription, PROC_GROUP } from './connector.ts';
-import { openSocket, SOCKET_FUNCTIONS, SOL_SOCKET } from './sockets.ts';
+import { openNetlinkSocket, SOCKET_FUNCTIONS, SOL_SOCKET } from '../../src/native/netlink_socket.ts';
 import { createKernelEvent, type KernelSource, type Sink } from './source.ts';
 import { type EndedTasks, openTaskstats } from './taskstats.ts';
 
@@ -54,7 +54,7 @@ export async function openNetlink({ sink, log, buffer_bytes }: NetlinkOptions): 
     throw new Error('Cannot listen to events of processes: this Node.js cannot call the C library');
   }
   const { functions: c, failure, errno } = native;
-  const fd = openSocket(native, NETLINK_CONNECTOR, 1 << (PROC_GROUP - 1), buffer_bytes);
+  const fd = openNetlinkSocket(native, NETLINK_CONNECTOR, 1 << (PROC_GROUP - 1), buffer_bytes);
   try {
     attachFilter();
     send(true);

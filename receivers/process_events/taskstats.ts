@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Native } from '../../src/native/library.ts';
-import type { SOCKET_FUNCTIONS } from './sockets.ts';
-import { openSocket } from './sockets.ts';
+import type { SOCKET_FUNCTIONS } from '../../src/native/netlink_socket.ts';
+import { openNetlinkSocket } from '../../src/native/netlink_socket.ts';
 
 /** A task that has ended. */
 export interface Ended {
@@ -70,7 +70,7 @@ const AGROUP = 0x20;
 /** @throws {Error} the kernel has none of it, or the right is missing: CAP_NET_ADMIN */
 export function openTaskstats(native: Native<typeof SOCKET_FUNCTIONS>, buffer_bytes: number): EndedTasks {
   const { functions: c, failure } = native;
-  const fd = openSocket(native, NETLINK_GENERIC, 0, buffer_bytes);
+  const fd = openNetlinkSocket(native, NETLINK_GENERIC, 0, buffer_bytes);
   const buffer = Buffer.allocUnsafeSlow(MESSAGE_BYTES);
   const ended = new Map<number, Ended>();
 

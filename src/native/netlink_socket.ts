@@ -1,5 +1,5 @@
 /** Netlink sockets, which Node.js itself cannot open. */
-import type { Native } from '../../src/native/library.ts';
+import type { Native } from './library.ts';
 
 const AF_NETLINK = 16;
 const SOCK_DGRAM = 2;
@@ -24,25 +24,27 @@ export const SOCKET_FUNCTIONS = {
 
 /**
  * @param groups multicast groups to be in, as bits
- * @param buffer_bytes for messages that wait; without CAP_NET_ADMIN at most net.core.rmem_max
+ * @param buffer_bytes for messages that wait, without CAP_NET_ADMIN at most net.core.rmem_max; the system's own if left out
  * @throws {Error} with the system's `code`
  */
-export function openSocket(
+export function openNetlinkSocket(
   { functions: c, failure }: Native<typeof SOCKET_FUNCTIONS>,
   protocol: number,
   groups: number,
-  buffer_bytes: number,
+  buffer_bytes?: number,
 ): number {
   const fd = c.socket(AF_NETLINK, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
   if (fd < 0) throw failure('open a netlink socket');
   try {
-    const wanted = Buffer.alloc(4);
-    // The kernel doubles it, for what it keeps beside the bytes.
-    wanted.writeInt32LE(Math.min(buffer_bytes >> 1, 2 ** 30), 0);
-    const isSet =
-      c.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, wanted, 4) === 0 ||
-      c.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, wanted, 4) === 0;
-    if (!isSet) throw failure('set the buffer of a netlink socket');
+    if (buffer_bytes !== undefined) {
+      const wanted = Buffer.alloc(4);
+      // The kernel doubles it, for what it keeps beside the bytes.
+      wanted.writeInt32LE(Math.min(buffer_bytes >> 1, 2 ** 30), 0);
+      const isSet =
+        c.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, wanted, 4) === 0 ||
+        c.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, wanted, 4) === 0;
+      if (!isSet) throw failure('set the buffer of a netlink socket');
+    }
     // struct sockaddr_nl: family, padding, port (the kernel gives one), groups
     const address = Buffer.alloc(12);
     address.writeUInt16LE(AF_NETLINK, 0);
