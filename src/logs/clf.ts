@@ -5,6 +5,7 @@
 import type { AnyValue } from '../model/attributes.ts';
 import type { LineParser, ParsedLine } from './format.ts';
 import { plainLine } from './plain.ts';
+import { endOfQuoted } from './quoted.ts';
 import type { TimeReader } from './time/reader.ts';
 import { isDigit } from './time/scan.ts';
 
@@ -118,15 +119,6 @@ function numberAt(line: string, at: number): number | undefined {
   while (end < at + 16 && isDigit(line.charCodeAt(end))) end++;
   const isWhole = end === line.length || line.charCodeAt(end) === 0x20;
   return end === at || !isWhole ? undefined : Number(line.slice(at, end));
-}
-
-function endOfQuoted(text: string, start: number): number {
-  for (let at = start; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0x22) return at;
-    if (code === 0x5c) at++;
-  }
-  return -1;
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { b: '\b', n: '\n', r: '\r', t: '\t', v: '\v' };

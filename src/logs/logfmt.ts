@@ -3,6 +3,7 @@ import type { AnyValue, Attributes } from '../model/attributes.ts';
 import type { FieldsReader } from './fields.ts';
 import { setField } from './fields.ts';
 import type { LineParser } from './format.ts';
+import { endOfQuoted } from './quoted.ts';
 
 /** A line with more pairs is kept whole. */
 const MAX_FIELDS = 1000;
@@ -34,7 +35,7 @@ export function parseLogfmt(text: string): Logfmt | undefined {
     if (++count > MAX_FIELDS) return undefined;
     let key: string;
     if (text.charCodeAt(at) === 0x22) {
-      const end = endOfQuoted(text, at);
+      const end = endOfQuoted(text, at + 1);
       if (end < 0) return undefined;
       key = unquote(text.slice(at + 1, end));
       at = end + 1;
@@ -52,7 +53,7 @@ export function parseLogfmt(text: string): Logfmt | undefined {
     }
     at++;
     if (text.charCodeAt(at) === 0x22) {
-      const end = endOfQuoted(text, at);
+      const end = endOfQuoted(text, at + 1);
       if (end < 0) return undefined;
       setField(fields, key, unquote(text.slice(at + 1, end)));
       at = end + 1;
@@ -78,16 +79,6 @@ function endOfKey(text: string, start: number): number {
     if (code <= 0x20 || code === 0x3d || code === 0x22) break;
   }
   return at;
-}
-
-/** Where the closing quote is; -1 where there is none. */
-function endOfQuoted(text: string, start: number): number {
-  for (let at = start + 1; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0x22) return at;
-    if (code === 0x5c) at++;
-  }
-  return -1;
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };

@@ -1,4 +1,5 @@
 /** The structured data of RFC 5424, section 6.3: `[exampleSDID@32473 iut="3" eventSource="Application"][other]`. */
+import { endOfQuoted } from './quoted.ts';
 
 /** Parameters by element. */
 export type StructuredData = Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -25,7 +26,7 @@ export function readStructuredData(
       }
       const nameEnd = endOfName(text, at + 1);
       if (nameEnd === at + 1 || !text.startsWith('="', nameEnd)) return undefined;
-      const valueEnd = endOfValue(text, nameEnd + 2);
+      const valueEnd = endOfQuoted(text, nameEnd + 2);
       if (valueEnd < 0) return undefined;
       const value = unescape(text.slice(nameEnd + 2, valueEnd));
       const name = text.slice(at + 1, nameEnd);
@@ -49,15 +50,6 @@ function endOfName(text: string, start: number): number {
     if (code <= 0x20 || code >= 0x7f || code === 0x3d || code === 0x5d || code === 0x22) break;
   }
   return at;
-}
-
-function endOfValue(text: string, start: number): number {
-  for (let at = start; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0x22) return at;
-    if (code === 0x5c) at++;
-  }
-  return -1;
 }
 
 /** Only `"`, `\` and `]` are escaped: another backslash is one. */
