@@ -1,5 +1,6 @@
 /** The page at `/`: what runs here, through which pipelines the data goes, and what was lost where. No script, no CDN. */
 import type { AgentFigures, ComponentFigures, PipelineBooks, PipelineFigures } from '../component.ts';
+import { durationText } from '../text/duration.ts';
 import type { Page } from './http_listener.ts';
 import { escapeHtml, STATUS_STYLE } from './status_style.ts';
 
@@ -226,12 +227,4 @@ function count(number: number): string {
 
 function bytesText(bytes: number): string {
   return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
-}
-
-function durationText(seconds: number): string {
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 24 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }

@@ -1,4 +1,5 @@
 /** Numbers, sizes and times as people read them. */
+import { durationText } from '../text/duration.ts';
 
 export function bytesText(bytes: number): string {
   if (bytes < 2 ** 10) return `${bytes} B`;
@@ -17,12 +18,7 @@ export function countText(number: number, noun: string): string {
 
 /** `2 h 3 min`. */
 export function ageText(age_ms: number): string {
-  const seconds = Math.max(0, Math.floor(age_ms / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 24 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  return durationText(Math.max(0, Math.floor(age_ms / 1000)));
 }
 
 /** `2026-11-22T02:20:42Z`; what is no time stays a number. */
