@@ -4,7 +4,7 @@ import type { Histogram } from '@opentelemetry/api';
 import { createLagProbe, type LagProbe, type LagProbeConfig } from '../../src/lag_probe.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { LogBatch, MetricBatch, Resource } from '../../src/model/batch.ts';
-import { VERSION } from '../../src/model/version.ts';
+import { receiverScope } from '../../src/model/receiver_scope.ts';
 import { createOutlet, type Outlet } from '../../src/outlet.ts';
 import { openProcessTable } from '../../src/procfs/process/table.ts';
 import { attempt } from '../../src/procfs/source.ts';
@@ -160,7 +160,7 @@ function reportTo({ config, drop, resource }: WatchOptions, outlet: Outlet, onFu
   return createReport({
     outlet,
     resource,
-    scope: { name: 'sonde.receiver.connections', version: VERSION, attributes: {}, schemaUrl: resource.schemaUrl },
+    scope: receiverScope('connections', resource),
     happenings: new Set(config.events),
     isWanted: createEventFilter(config.exclude),
     onFull() {

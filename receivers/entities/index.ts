@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import { defineReceiver } from '../../src/component.ts';
 import { option, positiveDuration } from '../../src/config/options.ts';
 import type { Attributes } from '../../src/model/attributes.ts';
-import { VERSION } from '../../src/model/version.ts';
+import { receiverScope } from '../../src/model/receiver_scope.ts';
 import { createOutlet, type Outlet } from '../../src/outlet.ts';
 import { createProcesses, type Processes } from './processes.ts';
 import { createReporter, type Entity, type Reporter } from './reporter.ts';
@@ -60,12 +60,7 @@ export default defineReceiver({
         reporter = createReporter({
           outlet,
           resource,
-          scope: {
-            name: 'sonde.receiver.entities',
-            version: VERSION,
-            attributes: {},
-            schemaUrl: resource.schemaUrl,
-          },
+          scope: receiverScope('entities', resource),
           interval_ms: config.report_interval,
         });
         if (!kinds.has('process') && !kinds.has('container')) return undefined;

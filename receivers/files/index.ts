@@ -11,7 +11,7 @@ import { defineReceiver } from '../../src/component.ts';
 import { duration, option, positiveDuration, size } from '../../src/config/options.ts';
 import { messageOf } from '../../src/errors.ts';
 import { createLagProbe, LAG_LOST_METRIC, LAG_METRIC, lagProbeEntries } from '../../src/lag_probe.ts';
-import { VERSION } from '../../src/model/version.ts';
+import { receiverScope } from '../../src/model/receiver_scope.ts';
 import { globs } from '../../src/text/name_filter.ts';
 import { LIMITS, readLimit } from './kernel_limits.ts';
 import { DEFAULT_SKIPPED_TYPES } from './mounts.ts';
@@ -239,12 +239,7 @@ export default defineReceiver({
           log.warn('Watches nothing: no pipeline of logs takes its events');
           return;
         }
-        const scope = {
-          name: 'sonde.receiver.files',
-          version: VERSION,
-          attributes: {},
-          schemaUrl: context.resource.schemaUrl,
-        };
+        const scope = receiverScope('files', context.resource);
         canaries = openCanaries();
         const paths = canaries === undefined ? config.paths : [...config.paths, canaries.path];
         try {

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { defineReceiver } from '../../src/component.ts';
 import { createPassiveLag, LAG_METRIC } from '../../src/lag_probe.ts';
-import { VERSION } from '../../src/model/version.ts';
+import { receiverScope } from '../../src/model/receiver_scope.ts';
 import { createFollow, type Follow } from './follow.ts';
 import { journaldEntries } from './options.ts';
 
@@ -86,8 +86,7 @@ export default defineReceiver({
           log.warn('Reads nothing: no pipeline of logs takes its records');
           return;
         }
-        const { schemaUrl } = context.resource;
-        const scope = { name: 'sonde.receiver.journald', version: VERSION, attributes: {}, schemaUrl };
+        const scope = receiverScope('journald', context.resource);
         // Files in a folder may be another machine's, by its clock.
         const hasLag = config.directory === undefined && context.isEnabled('lag');
         const lag = hasLag ? createPassiveLag({ lag: metrics.lag, id: context.id }) : undefined;

@@ -4,7 +4,7 @@ import { defineReceiver } from '../../src/component.ts';
 import { option, optional } from '../../src/config/options.ts';
 import { SYSLOG_SEVERITY_NAMES } from '../../src/logs/syslog.ts';
 import { LAG_METRIC } from '../../src/lag_probe.ts';
-import { VERSION } from '../../src/model/version.ts';
+import { receiverScope } from '../../src/model/receiver_scope.ts';
 import { createPositionFile, positionPath } from '../../src/position_file.ts';
 import { createKernelClock } from './clock.ts';
 import { createReader, type Position, type Reader } from './reader.ts';
@@ -92,7 +92,6 @@ export default defineReceiver({
           log.warn('Reads nothing: no pipeline of logs takes its records');
           return;
         }
-        const { schemaUrl } = context.resource;
         reader = createReader({
           ...context,
           next: next.logs,
@@ -102,7 +101,7 @@ export default defineReceiver({
           position: createPositionFile({ path: positionPath(id, config.position_file), parse: parsePosition, log }),
           startAt: config.start_at,
           severity: SYSLOG_SEVERITY_NAMES.indexOf(config.priority),
-          scope: { name: 'sonde.receiver.kmsg', version: VERSION, attributes: {}, schemaUrl },
+          scope: receiverScope('kmsg', context.resource),
           ...(context.isEnabled('lag') && { onLag: (lag_s) => metrics.lag.record(lag_s, own) }),
         });
         reader.start();

@@ -8,7 +8,7 @@ import { defineReceiver } from '../../src/component.ts';
 import { messageOf } from '../../src/errors.ts';
 import { createLagProbe } from '../../src/lag_probe.ts';
 import { createLineParser } from '../../src/logs/format.ts';
-import { VERSION } from '../../src/model/version.ts';
+import { receiverScope } from '../../src/model/receiver_scope.ts';
 import { stateDirectory } from '../../src/state_directory.ts';
 import { createCanaryFile, type CanaryFile } from './canaries.ts';
 import { createCheckpoint } from './checkpoint.ts';
@@ -88,7 +88,7 @@ export default defineReceiver({
           return;
         }
         const folder = join(resolve(config.directory ?? stateDirectory('logs')), encodeURIComponent(id));
-        const scope = { name: 'sonde.receiver.logs', version: VERSION, attributes: {}, schemaUrl: resource.schemaUrl };
+        const scope = receiverScope('logs', resource);
         const originOptions = {
           resource,
           hasName: config.include_file_name,

@@ -7,7 +7,7 @@ import * as v from 'valibot';
 import { defineReceiver } from '../../src/component.ts';
 import { option, positiveDuration, size } from '../../src/config/options.ts';
 import { createLagProbe, LAG_LOST_METRIC, LAG_METRIC, lagProbeEntries } from '../../src/lag_probe.ts';
-import { VERSION } from '../../src/model/version.ts';
+import { receiverScope } from '../../src/model/receiver_scope.ts';
 import { CHOICES } from './open_source.ts';
 import { KINDS, type Kind } from './report.ts';
 import { createWatching, type Watching } from './watching.ts';
@@ -147,12 +147,7 @@ export default defineReceiver({
           log.warn(`Watches nothing: there are no events of processes on ${host.platform}`);
           return;
         }
-        const scope = {
-          name: 'sonde.receiver.process_events',
-          version: VERSION,
-          attributes: {},
-          schemaUrl: context.resource.schemaUrl,
-        };
+        const scope = receiverScope('process_events', context.resource);
         watching = createWatching({
           ...context,
           config,

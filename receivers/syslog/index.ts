@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { defineReceiver } from '../../src/component.ts';
 import { ConfigError } from '../../src/errors.ts';
 import { createLagProbe, LAG_LOST_METRIC, LAG_METRIC } from '../../src/lag_probe.ts';
-import { VERSION } from '../../src/model/version.ts';
+import { receiverScope } from '../../src/model/receiver_scope.ts';
 import { createCanarySender, reachable, type CanarySender, type CanaryTarget } from './canaries.ts';
 import { createIntake, type Intake, type Transport } from './intake.ts';
 import { openListeners, type Listeners } from './listeners.ts';
@@ -142,14 +142,13 @@ export default defineReceiver({
           log.warn('Takes nothing: no pipeline of logs takes its records');
           return;
         }
-        const { schemaUrl } = context.resource;
         const made = createIntake({
           ...context,
           next: next.logs,
           location: config.location,
           arrived: probe.arrived,
           allowedSources,
-          scope: { name: 'sonde.receiver.syslog', version: VERSION, attributes: {}, schemaUrl },
+          scope: receiverScope('syslog', context.resource),
         });
         listeners = await openListeners(config, made, log);
         intake = made;
