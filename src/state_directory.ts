@@ -8,5 +8,6 @@ export function stateDirectory(folder: string): string {
   // systemd lists several with colons between them.
   if (STATE_DIRECTORY !== undefined && STATE_DIRECTORY !== '') return join(STATE_DIRECTORY.split(':', 1)[0]!, folder);
   if (process.getuid?.() === 0) return join('/var/lib/sonde', folder);
-  return join(XDG_STATE_HOME ?? join(homedir(), '.local/state'), 'sonde', folder);
+  // An empty one stands for none (XDG Base Directory Specification).
+  return join(XDG_STATE_HOME || join(homedir(), '.local/state'), 'sonde', folder);
 }

@@ -27,6 +27,8 @@ test('stateDirectory is /var/lib/sonde for root', () => {
 test('stateDirectory follows XDG for others', () => {
   environment(1000, undefined, '/xdg');
   expect(stateDirectory('logs')).toBe('/xdg/sonde/logs');
-  environment(1000, undefined, undefined);
-  expect(stateDirectory('logs')).toBe(join(homedir(), '.local/state/sonde/logs'));
+  for (const none of [undefined, '']) {
+    environment(1000, undefined, none);
+    expect(stateDirectory('logs')).toBe(join(homedir(), '.local/state/sonde/logs'));
+  }
 });
