@@ -5,7 +5,7 @@
 import type { ComponentLog } from '../../src/component.ts';
 import { messageOf } from '../../src/errors.ts';
 import { openReadable } from '../../src/native/descriptor.ts';
-import { openNative } from '../../src/native/library.ts';
+import { openNative, systemError } from '../../src/native/library.ts';
 import { decodeAcknowledgement, decodeMessage, encodeFilter, encodeSubscription, PROC_GROUP } from './connector.ts';
 import { openNetlinkSocket, SOCKET_FUNCTIONS, SOL_SOCKET } from '../../src/native/netlink_socket.ts';
 import { createKernelEvent, type KernelSource, type Sink } from './source.ts';
@@ -18,7 +18,6 @@ const SO_MEMINFO = 55;
 const SK_MEMINFO_DROPS = 8;
 const MEMINFO_BYTES = 36;
 
-const EPERM = 1;
 const EINTR = 4;
 const ENOBUFS = 105;
 
@@ -243,6 +242,5 @@ async function requireAnswer(answer: Promise<number>, source: KernelSource): Pro
       'Cannot listen to events of processes: the kernel does not answer, as in a container with its own pids',
     );
   }
-  const code = errno === EPERM ? 'EPERM' : `errno ${errno}`;
-  throw Object.assign(new Error(`Cannot listen to events of processes: ${code}`), { code });
+  throw systemError('listen to events of processes', errno);
 }

@@ -3,7 +3,7 @@
  * of a process are already gone, and sent before the event of the exit is.
  */
 import { readFileSync } from 'node:fs';
-import type { Native } from '../../src/native/library.ts';
+import { systemError, type Native } from '../../src/native/library.ts';
 import type { SOCKET_FUNCTIONS } from '../../src/native/netlink_socket.ts';
 import { openNetlinkSocket } from '../../src/native/netlink_socket.ts';
 
@@ -83,7 +83,7 @@ export function openTaskstats(native: Native<typeof SOCKET_FUNCTIONS>, buffer_by
     const length = receive();
     if (length < HEADERS_BYTES) return undefined;
     if (buffer.readUInt16LE(4) === NLMSG_ERROR && buffer.readInt32LE(16) !== 0) {
-      throw new Error(`Cannot ask for what processes used: errno ${-buffer.readInt32LE(16)}`);
+      throw systemError('ask for what processes used', -buffer.readInt32LE(16));
     }
     return buffer.subarray(0, length);
   }

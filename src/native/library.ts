@@ -1,5 +1,6 @@
 /** Functions of the C library and of libuv, which Node.js itself brings, called directly. */
 import { endianness } from 'node:os';
+import { getSystemErrorName } from 'node:util';
 
 export type Ffi = typeof import('node:ffi');
 export type FunctionDefinitions = NonNullable<Parameters<Ffi['dlopen']>[1]>;
@@ -13,32 +14,11 @@ export interface Native<F extends FunctionDefinitions> {
   errno(): number;
 }
 
-/** Codes of errno(3), the same on every architecture that Node.js runs on. */
-const ERRNO: Readonly<Record<number, string>> = {
-  1: 'EPERM',
-  2: 'ENOENT',
-  4: 'EINTR',
-  5: 'EIO',
-  11: 'EAGAIN',
-  12: 'ENOMEM',
-  13: 'EACCES',
-  16: 'EBUSY',
-  19: 'ENODEV',
-  20: 'ENOTDIR',
-  22: 'EINVAL',
-  23: 'ENFILE',
-  24: 'EMFILE',
-  28: 'ENOSPC',
-  36: 'ENAMETOOLONG',
-  38: 'ENOSYS',
-  40: 'ELOOP',
-  93: 'EPROTONOSUPPORT',
-  95: 'EOPNOTSUPP',
-  97: 'EAFNOSUPPORT',
-  98: 'EADDRINUSE',
-  105: 'ENOBUFS',
-  111: 'ECONNREFUSED',
-};
+/** An error as those of `node:fs` are: its code is the name of a number of errno(3). */
+export function systemError(doing: string, errno: number): NodeJS.ErrnoException {
+  const code = getSystemErrorName(-errno);
+  return Object.assign(new Error(`Cannot ${doing}: ${code}`), { code, errno });
+}
 
 /** @returns undefined where this Node.js has no `node:ffi`, or may not use it, or bytes are in the other order */
 export function openNative<const F extends FunctionDefinitions>(definitions: F): Native<F> | undefined {
@@ -51,11 +31,7 @@ export function openNative<const F extends FunctionDefinitions>(definitions: F):
   return {
     functions: functions as Functions<F>,
     errno: () => ffi.getInt32(errnoAddress),
-    failure(doing) {
-      const number = ffi.getInt32(errnoAddress);
-      const code = ERRNO[number] ?? `errno ${number}`;
-      return Object.assign(new Error(`Cannot ${doing}: ${code}`), { code, errno: number });
-    },
+    failure: (doing) => systemError(doing, ffi.getInt32(errnoAddress)),
   };
 }
 
