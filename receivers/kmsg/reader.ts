@@ -49,7 +49,7 @@ export interface Reader {
 
 /** How often a file that cannot be opened or read is tried again. */
 const RETRY_INTERVAL_MS = 30_000;
-/** Records of one turn of the event loop. */
+/** Records of one turn of the event loop, but for those that are skipped. */
 const MOST_AT_ONCE = 1000;
 
 export function createReader(options: ReaderOptions): Reader {
@@ -117,7 +117,8 @@ export function createReader(options: ReaderOptions): Reader {
       const uncertainty_s = uncertainty(suspended_s, moment);
       for (let count = 0; ; count++) {
         if (outlet.isFull) return waitForRoom();
-        if (count === MOST_AT_ONCE) return goOn();
+        // Where the end is sought it is found at once: what is written after the start is not to be skipped.
+        if (count >= MOST_AT_ONCE && !isSkipping) return goOn();
         const bytes = source.next();
         // What was overwritten shows in the numbers of the next record.
         if (bytes === 'overrun') continue;

@@ -61,7 +61,8 @@ export async function startServer({ command, args, files = {}, env, url, ready }
     output: () => output,
     async stop(signal = 'SIGTERM') {
       const code = await end(child, signal);
-      rmSync(folder, { recursive: true, force: true });
+      // What the program has started may write a moment longer.
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
       return code;
     },
   };

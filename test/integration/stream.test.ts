@@ -1,14 +1,11 @@
 /** The exporter `stream` of a real agent: many clients at 10,000 events a second, one that sleeps, one that comes back. */
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { encodeRequests } from '../../src/model/otlp/encode_requests.ts';
 import { logBatch, logRecord } from '../support/processor.ts';
-import { freePort, program, sondeCommand, startSonde, until, type Server } from './servers.ts';
+import { freePort, program, sondeCommand, startServer, startSonde, until, type Server } from './servers.ts';
 
 /** How many events; each has a number, and padding so that no socket buffer holds them all. */
 const EVENTS = Number(process.env['SONDE_TEST_STREAM_EVENTS'] ?? 60_000);
@@ -196,6 +193,18 @@ test('sonde tail shows what is kept and what comes, and ends at SIGINT; sonde ta
   expect(JSON.parse(tapped)).toMatchObject({ pipelines: [{ name: 'metrics' }, { name: 'logs' }] });
 });
 
+const CHROMIUM_OPTIONS = [
+  '--headless=new',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-dev-shm-usage',
+];
+
 test('a page in a real browser reads both ways, and comes back where it was', async () => {
   const chromium = await program('chromium');
   const results = Promise.withResolvers<Record<string, number[]>>();
@@ -220,26 +229,19 @@ test('a page in a real browser reads both ways, and comes back where it was', as
   const { sonde, send } = await startAgent(`allowed_origins: ['${origin}']`);
   const { url } = sonde;
   await send(0, 50);
-  const profile = mkdtempSync(join(tmpdir(), 'sonde-browser-'));
-  const words = [
-    '--headless=new',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-dev-shm-usage',
-    `--user-data-dir=${profile}`,
-  ];
-  const libraries = join(dirname(dirname(chromium)), 'lib');
-  const env = { ...process.env, LD_LIBRARY_PATH: `${libraries}/x86_64-linux-gnu:${libraries}/aarch64-linux-gnu` };
-  const real = join(libraries, 'chromium', 'chromium');
-  const browser = spawn(real, [...words, origin], { env, stdio: 'ignore' });
-  onTestFinished(async () => {
-    const ended = new Promise((resolve) => browser.once('exit', resolve));
-    browser.kill('SIGKILL');
-    await ended;
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  const browser = await startServer({
+    command: chromium,
+    args: (folder) => [...CHROMIUM_OPTIONS, `--user-data-dir=${folder}`, origin],
+    url: origin,
+    ready: origin,
   });
-  await until('both are open', async () => (await figure(sonde, 'sonde_stream_clients', 'websocket')) === 1);
-  await until('both are open', async () => (await figure(sonde, 'sonde_stream_clients', 'event_source')) === 1);
+  onTestFinished(async () => void (await browser.stop('SIGKILL')));
+  const isOpen = async (kind: string): Promise<boolean> => (await figure(sonde, 'sonde_stream_clients', kind)) === 1;
+  await until('both are open', async () => (await isOpen('websocket')) && (await isOpen('event_source'))).catch(
+    (error: Error) => {
+      throw new Error(`${error.message}\n${browser.output()}`, { cause: error });
+    },
+  );
   await send(50, 50);
   const wanted = Array.from({ length: 100 }, (_, index) => index + 1);
   expect(await results.promise).toEqual({ eventSource: wanted, resumed: wanted.slice(60), webSocket: wanted });

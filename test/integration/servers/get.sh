@@ -50,7 +50,17 @@ for name in "$@"; do
     carbon) unpack own carbon graphite-carbon; say carbon carbon/usr/bin/carbon-cache ;;
     collectd) unpack own collectd collectd-core; say collectd collectd/usr/sbin/collectd ;;
     netdata) unpack own netdata netdata-core netdata-plugins-bash; say netdata netdata/usr/sbin/netdata ;;
-    chromium) unpack own chromium chromium; say chromium chromium/usr/bin/chromium ;;
+    chromium)
+      unpack own chromium chromium
+      # Its libraries and fonts are looked for in the system's folders, which on a machine without a desktop have none of them.
+      mkdir -p "$dest/bin"
+      printf '<?xml version="1.0"?><fontconfig><dir>/usr/share/fonts</dir><dir>%s</dir><cachedir>%s</cachedir></fontconfig>\n' \
+        "$dest/chromium/usr/share/fonts" "$dest/chromium/fontcache" >"$dest/bin/chromium-fonts.conf"
+      libraries=$(find "$dest/chromium" -path '*/lib/*' -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+      printf '#!/bin/sh\nexport LD_LIBRARY_PATH=%s FONTCONFIG_FILE=%s\nexec %s "$@"\n' \
+        "$libraries" "$dest/bin/chromium-fonts.conf" "$dest/chromium/usr/lib/chromium/chromium" >"$dest/bin/chromium"
+      chmod +x "$dest/bin/chromium"
+      say chromium bin/chromium ;;
     journald) unpack own systemd systemd; say journald systemd/lib/systemd/systemd-journald; say journalctl systemd/bin/journalctl ;;
     otelcol)
       if [ ! -x "$dest/bin/otelcol" ]; then

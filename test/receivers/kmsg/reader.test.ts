@@ -121,6 +121,15 @@ test('createReader begins with the next message where told to, and with the olde
   expect(bodies(kernel)).toEqual(['new', 'old', 'new']);
 });
 
+test('createReader that begins with the next message has it, however many were there before', async () => {
+  const kernel = createKernel();
+  for (let i = 0; i < 3000; i++) kernel.print('old');
+  kernel.start({ startAt: 'end' });
+  kernel.print('new');
+  await until(() => kernel.taken.length === 1);
+  expect(bodies(kernel)).toEqual(['new']);
+});
+
 test('createReader tells how many messages were overwritten, while it runs and while it did not', async () => {
   const kernel = createKernel();
   kernel.print('a');
