@@ -1,4 +1,5 @@
 /** Runs the exporter `prometheus` in this process, without the transport around it. */
+import { createBoard } from '../src/rules/board.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as v from 'valibot';
 import prometheus from '../exporters/prometheus.ts';
@@ -29,6 +30,7 @@ export async function runPrometheus(resource: Resource): Promise<PullRun> {
       return Promise.resolve({ url: 'http://127.0.0.1', close: () => Promise.resolve() });
     },
     collect: () => Promise.resolve(),
+    board: createBoard(),
     answered: nothing,
   };
   const exporter = prometheus.create(context as Parameters<typeof prometheus.create>[0]) as PullExporter;

@@ -4,6 +4,7 @@
  * or made 1.0 first.
  * Usage: node bench/remote_write.ts
  */
+import { createBoard } from '../src/rules/board.ts';
 import * as v from 'valibot';
 import prometheusremotewrite from '../exporters/prometheusremotewrite.ts';
 import { toVersion1 } from '../exporters/prometheusremotewrite/version_1.ts';
@@ -61,6 +62,7 @@ const exporter = prometheusremotewrite.create({
   http: () => ({ post: () => Promise.reject(new Error('Cannot send: nothing is sent here')), close() {} }),
   resource,
   collect: () => Promise.resolve(),
+  board: createBoard(),
   answered() {},
 }) as PushExporter;
 const encode2 = (batch: MetricBatch): Uint8Array => exporter.encode(batch)[0]!.body;

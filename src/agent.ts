@@ -16,6 +16,7 @@ import { createLoggerProvider } from './otel/logger.ts';
 import { createMeterProvider } from './otel/meter_provider.ts';
 import { createOwnResource } from './own_resource.ts';
 import { createHost } from './procfs/host.ts';
+import { createBoard } from './rules/board.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import { createTaps } from './taps.ts';
 import type { Log } from './telemetry/log.ts';
@@ -110,6 +111,7 @@ export function createAgent(options: AgentOptions): Agent {
         logger: createLoggerProvider(resource, version).logger,
         figures,
         taps,
+        board: createBoard(),
         otherMeters: meterProvider.meters,
       },
       close() {

@@ -9,6 +9,7 @@ import * as v from 'valibot';
 import type { Batch, Entity, LogBatch, MetricBatch, Resource, Signal, TraceBatch } from './model/batch.ts';
 import { duration, option, optional, positiveDuration, size } from './config/options.ts';
 import type { Host } from './procfs/host.ts';
+import type { Board } from './rules/board.ts';
 
 export type { BatchObservableResult, Host };
 
@@ -43,6 +44,8 @@ interface Context<C> {
    * signals calls it while it encodes or consumes: it counts for the signal of that batch, else for the first.
    */
   drop(reason: string, count: number): void;
+  /** What alert rules and anomaly detection found, and find. */
+  readonly board: Board;
 }
 
 /** The component's voice in the agent's log: `once` says a thing when it starts, and is silent until it was over. */
@@ -218,6 +221,9 @@ export interface ProcessorContext<C> extends Context<C> {
   /** What follows, whatever the signal: a processor hands a batch of the signal it was given. */
   readonly next: Consumer;
   readonly host: Host;
+  /** The agent's resource. */
+  readonly resource: Resource;
+  readonly http: CreateHttpSender;
   /** Name of the pipeline that it stands in: each has processors of its own. */
   readonly pipeline: string;
   /**

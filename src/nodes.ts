@@ -28,6 +28,7 @@ import { RetryableError } from './errors.ts';
 import { SCHEMA_URL } from './model/semconv.ts';
 import { ObservableMeter } from './otel/meter.ts';
 import { add, counted, counting, createFigures, hold, leave, Outlet, release } from './pipeline.ts';
+import type { Board } from './rules/board.ts';
 import { systemClock } from './scheduler.ts';
 import type { Taps } from './taps.ts';
 import type { Log } from './telemetry/log.ts';
@@ -55,6 +56,7 @@ export interface Services {
   readonly logger: (component: string, next: Consumer) => Logger;
   readonly figures: () => AgentFigures;
   readonly taps: Taps;
+  readonly board: Board;
   /** Meters of instrumentation outside the receivers; they are collected with the receiver `self`. */
   readonly otherMeters: () => readonly ObservableMeter[];
 }
@@ -156,6 +158,7 @@ export function createReceiver(
     logger: services.logger(`sonde.receiver.${definition.type}`, outlets.logs),
     next: { metrics: pushInto('metrics'), logs: pushInto('logs'), traces: pushInto('traces') },
     serve: services.serve,
+    board: services.board,
     get agent() {
       return services.figures();
     },
@@ -214,6 +217,9 @@ export function createProcessor(
     id,
     config,
     host: services.host,
+    resource: services.resource,
+    http: services.http,
+    board: services.board,
     pipeline: pipeline.name,
     log,
     drop,
@@ -280,6 +286,7 @@ export function createExporter(
     signals,
     log,
     drop: (reason, count) => dropInto(current)(reason, count),
+    board: services.board,
     serve: services.serve,
     http: services.http,
     resource: services.resource,

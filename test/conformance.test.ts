@@ -1,4 +1,5 @@
 /** Runs every listed component through the contract, and shows that each rule finds what breaks it. */
+import { createBoard } from '../src/rules/board.ts';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
@@ -120,6 +121,7 @@ function createExporter(definition: (typeof exporters)[number], signal = definit
     http: () => ({ post: () => Promise.reject(new Error('create sends')), close() {} }),
     resource: { attributes: {}, schemaUrl: '' },
     collect: () => Promise.reject(new Error('create collects')),
+    board: createBoard(),
     answered: () => undefined,
   });
   return exporter;

@@ -1,3 +1,4 @@
+import { createBoard } from '../src/rules/board.ts';
 import { expect, test } from 'vitest';
 import * as v from 'valibot';
 import {
@@ -101,6 +102,7 @@ const services: Services = {
   startTime: 0n,
   log: createLog({ level: 'error', format: 'text', hasColor: false, write: () => {} }),
   serve: () => Promise.reject(new Error('not served here')),
+  board: createBoard(),
   http: () => {
     throw new Error('not sent here');
   },

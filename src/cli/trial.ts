@@ -5,6 +5,7 @@ import type { Services } from '../nodes.ts';
 import { createLoggerProvider } from '../otel/logger.ts';
 import type { Host } from '../procfs/host.ts';
 import { VERSION } from '../model/version.ts';
+import { createBoard } from '../rules/board.ts';
 import { createTaps } from '../taps.ts';
 import type { Log } from '../telemetry/log.ts';
 
@@ -24,6 +25,7 @@ export function trialServices(host: Host, log: Log): Services {
     logger: createLoggerProvider(RESOURCE, VERSION).logger,
     figures: () => noFigures,
     taps: createTaps(),
+    board: createBoard(),
     otherMeters: () => [],
   };
 }

@@ -1,3 +1,4 @@
+import { createBoard } from '../../src/rules/board.ts';
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import {
   DataPointType,
@@ -122,6 +123,7 @@ async function start(
     http: () => expect.unreachable('a pull exporter sends nothing'),
     resource: OWN,
     collect: collecting,
+    board: createBoard(),
     answered: (count) => void answers.push(count),
   }) as PullExporter;
   await exporter.start!();

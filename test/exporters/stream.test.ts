@@ -1,3 +1,4 @@
+import { createBoard } from '../../src/rules/board.ts';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
@@ -46,6 +47,7 @@ async function startStream(config: Record<string, unknown> = {}): Promise<Stream
     http: () => expect.unreachable(),
     resource: RESOURCE,
     collect: () => Promise.resolve(),
+    board: createBoard(),
     answered: () => {},
   });
   await exporter.start?.();

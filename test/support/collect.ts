@@ -1,4 +1,5 @@
 /** Runs one receiver as the agent would, and shows what it measured. */
+import { createBoard, type Board } from '../../src/rules/board.ts';
 import type { LogRecord } from '@opentelemetry/api';
 import * as v from 'valibot';
 import type {
@@ -26,6 +27,7 @@ export interface RunOptions {
   readonly everything?: boolean;
   /** Parts of the host to replace, as a recorded `systeminformation`. */
   readonly host?: Partial<Host>;
+  readonly board?: Board;
   readonly agent?: AgentFigures;
   /** Whether `start` is called; it is unless this is false. */
   readonly isStarted?: boolean;
@@ -102,6 +104,7 @@ export async function runReceiver(definition: AnyReceiverDefinition, options: Ru
     logger: { emit: (record) => void records.push(record), enabled: () => true },
     next: options.next ?? { metrics: take, logs: take, traces: take },
     resource: options.resource ?? RESOURCE,
+    board: options.board ?? createBoard(),
     serve: options.serve ?? (() => Promise.reject(new Error('Cannot listen: this run has no listener'))),
     agent: options.agent ?? NO_FIGURES,
   });

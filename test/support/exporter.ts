@@ -1,4 +1,5 @@
 /** Makes one push exporter as the agent would, with the options a user would write. */
+import { createBoard } from '../../src/rules/board.ts';
 import * as v from 'valibot';
 import type { AnyExporterDefinition, PushExporter } from '../../src/component.ts';
 import { createHttpSender } from '../../src/delivery/http_sender.ts';
@@ -26,6 +27,7 @@ export function runExporter(
     log,
     drop: (reason, count) => void dropped.set(reason, (dropped.get(reason) ?? 0) + count),
     http: createHttpSender,
+    board: createBoard(),
     resource: { attributes: {}, schemaUrl: '' },
     serve: () => Promise.reject(new Error('Cannot listen: this run has no listener')),
     collect: () => Promise.resolve(),

@@ -1,4 +1,6 @@
 /** Runs one processor as a pipeline would: with the options a user would write, and everything it is handed frozen. */
+import { createHttpSender } from '../../src/delivery/http_sender.ts';
+import { createBoard } from '../../src/rules/board.ts';
 import * as v from 'valibot';
 import type { AnyProcessorDefinition, Host, Processor } from '../../src/component.ts';
 import type { AnyValue, Attributes } from '../../src/model/attributes.ts';
@@ -44,6 +46,9 @@ export function runProcessor(
     id: definition.type,
     config: v.parse(definition.config, config),
     host,
+    resource: { attributes: {}, schemaUrl: '' },
+    http: createHttpSender,
+    board: createBoard(),
     pipeline: 'logs',
     log: {
       info: (message) => said.push(`info ${message}`),
