@@ -220,6 +220,11 @@ export interface AnyReceiverDefinition extends Omit<ReceiverDefinition, 'config'
 export interface ProcessorContext<C> extends Context<C> {
   /** What follows, whatever the signal: a processor hands a batch of the signal it was given. */
   readonly next: Consumer;
+  /**
+   * What follows, for batches that the processor makes itself and nobody handed in: they count as accepted here. Not to be
+   * called within `consume`, whose items the books would confuse with these.
+   */
+  readonly own: Consumer;
   readonly host: Host;
   /** The agent's resource. */
   readonly resource: Resource;

@@ -27,7 +27,7 @@ import type { Resource, Signal } from './model/batch.ts';
 import { RetryableError } from './errors.ts';
 import { SCHEMA_URL } from './model/semconv.ts';
 import { ObservableMeter } from './otel/meter.ts';
-import { add, counted, counting, createFigures, hold, leave, Outlet, release } from './pipeline.ts';
+import { add, booked, counted, counting, createFigures, hold, leave, Outlet, release } from './pipeline.ts';
 import type { Board } from './rules/board.ts';
 import { systemClock } from './scheduler.ts';
 import type { Taps } from './taps.ts';
@@ -224,6 +224,7 @@ export function createProcessor(
     log,
     drop,
     next,
+    own: booked(counting(outlet, figures, { count: 0 }), pipeline.books),
     hold(count) {
       held += count;
       figures.queued += count;

@@ -42,6 +42,12 @@ export function runProcessor(
   const out: Batch[] = [];
   const dropped = new Map<string, number>();
   const said: string[] = [];
+  const next = {
+    consume: (batch: Batch) => {
+      out.push(batch);
+      return run.answer(batch);
+    },
+  };
   const processor = definition.create({
     id: definition.type,
     config: v.parse(definition.config, config),
@@ -60,12 +66,8 @@ export function runProcessor(
     drop: (reason, count) => dropped.set(reason, (dropped.get(reason) ?? 0) + count),
     hold: (count) => void (run.held += count),
     release: (count) => void (run.held -= count),
-    next: {
-      consume: (batch) => {
-        out.push(batch);
-        return run.answer(batch);
-      },
-    },
+    next,
+    own: next,
   });
   const run: ProcessorRun = {
     processor,
