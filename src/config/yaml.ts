@@ -21,8 +21,13 @@ export interface ParsedSource {
   readonly problems: readonly ConfigProblem[];
 }
 
+export interface YamlOptions {
+  /** Scalars are read by their `source`, so that a number may have any digits. */
+  readonly hasOnlyText?: boolean;
+}
+
 /** Never throws: what is wrong is in `problems`. */
-export function parseYaml(text: string, file: string): ParsedSource {
+export function parseYaml(text: string, file: string, options: YamlOptions = {}): ParsedSource {
   const lines = new LineCounter();
   if (isHopelesslyDeep(text)) return { root: undefined, problems: [tooDeep(file)] };
   let document: Document.Parsed;
@@ -37,7 +42,7 @@ export function parseYaml(text: string, file: string): ParsedSource {
   if (first !== undefined) {
     return { root: undefined, problems: [explainYamlError(first.code, first.message, first.pos, text, file)] };
   }
-  return new TreeBuilder(document, lines, file).build();
+  return new TreeBuilder(document, lines, file, options).build();
 }
 
 function tooDeep(file: string): ConfigProblem {
@@ -63,12 +68,14 @@ class TreeBuilder {
   readonly #file: string;
   readonly #problems: ConfigProblem[] = [];
   readonly #expanding = new Set<unknown>();
+  readonly #hasOnlyText: boolean;
   #aliasedNodes = 0;
 
-  constructor(document: Document.Parsed, lines: LineCounter, file: string) {
+  constructor(document: Document.Parsed, lines: LineCounter, file: string, { hasOnlyText = false }: YamlOptions) {
     this.#document = document;
     this.#lines = lines;
     this.#file = file;
+    this.#hasOnlyText = hasOnlyText;
   }
 
   build(): ParsedSource {
@@ -112,7 +119,8 @@ class TreeBuilder {
   #readScalar(value: unknown, source: string, isPlain: boolean, origin: Origin, mode: MergeMode | undefined): Node {
     // A tag makes the library leave a plain scalar as text; the core schema decides what `!replace 5` is.
     const scalar = mode !== undefined && isPlain ? parseScalar(source) : (value as Scalar);
-    if (typeof scalar === 'number' && Number.isInteger(scalar) && !Number.isSafeInteger(scalar)) {
+    const isInexact = typeof scalar === 'number' && Number.isInteger(scalar) && !Number.isSafeInteger(scalar);
+    if (isInexact && !this.#hasOnlyText) {
       this.#fault('a number', `${source} has more digits than a number keeps`, origin, { hint: 'put it in quotes' });
     }
     return { kind: 'scalar', value: scalar, origin, source, mode };
