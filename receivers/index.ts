@@ -26,4 +26,5 @@ export const receivers: Loaders<AnyReceiverDefinition> = {
   self: () => import('./self/index.ts'),
   syslog: () => import('./syslog/index.ts'),
   system: () => import('./system.ts'),
+  systemd: () => import('./systemd/index.ts'),
 };

@@ -1,0 +1,93 @@
+/** The receiver `systemd` beside a real systemd: the one of a user, in a mount namespace of its own. */
+import { execFile, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, onTestFinished, test } from 'vitest';
+import systemd from '../../receivers/systemd/index.ts';
+import { runReceiver, valuesOf } from '../support/collect.ts';
+import { program, until } from './servers.ts';
+
+const run = promisify(execFile);
+
+interface Systemd {
+  readonly socket: string;
+  systemctl(...args: string[]): Promise<string>;
+  kill(): Promise<void>;
+}
+
+/** systemd wants a hierarchy of cgroups, and its folder under /run: nobody else sees these. */
+const NAMESPACE = `set -e
+mount -t tmpfs run /run
+mkdir -p /run/systemd/system
+mount -t cgroup2 cgroup /sys/fs/cgroup
+exec "$@"`;
+
+async function startSystemd(folder: string): Promise<Systemd> {
+  const journald = await program('journald');
+  const root = dirname(dirname(dirname(journald)));
+  const env = {
+    ...process.env,
+    XDG_RUNTIME_DIR: folder,
+    XDG_CONFIG_HOME: join(folder, 'config'),
+    LD_LIBRARY_PATH: `${root}/systemd:${dirname(root)}/usr/lib/x86_64-linux-gnu/systemd`,
+  };
+  const child = spawn(
+    'unshare',
+    ['-m', '--propagation', 'private', 'sh', '-c', NAMESPACE, 'sh', join(dirname(journald), 'systemd'), '--user'],
+    { env, stdio: 'pipe' },
+  );
+  let output = '';
+  child.stderr.on('data', (piece) => (output += String(piece)));
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await ended;
+  };
+  onTestFinished(kill);
+  const inside = ['-m', '-t', String(child.pid), join(dirname(dirname(dirname(journald))), 'bin/systemctl'), '--user'];
+  const systemctl = async (...args: string[]): Promise<string> =>
+    (await run('nsenter', [...inside, ...args], { env })).stdout;
+  await until('systemd answers', async () => (await systemctl('list-units')) !== '').catch((error: Error) => {
+    throw new Error(`${error.message}\n${output}`, { cause: error });
+  });
+  return { socket: join(folder, 'systemd/private'), systemctl, kill };
+}
+
+test('systemd counts units by state, names those that failed, and outlives the end of systemd', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sonde-systemd-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  const units = join(folder, 'config/systemd/user');
+  mkdirSync(units, { recursive: true });
+  writeFileSync(join(units, 'bad@.service'), '[Service]\nType=oneshot\nExecStart=/bin/false\n');
+  writeFileSync(join(units, 'good.service'), '[Service]\nExecStart=/bin/sleep 1000\n');
+  const first = await startSystemd(folder);
+  await first.systemctl('start', 'good.service');
+  await first.systemctl('start', 'bad@an\\x20other.service').catch(() => {
+    // systemctl says that it failed, too.
+  });
+  const receiver = await runReceiver(systemd, { config: { socket: first.socket, units: ['good*'] } });
+  onTestFinished(() => receiver.stop());
+  const values = valuesOf(await receiver.collect());
+  const lines = (await first.systemctl('list-units', '--all', '--plain', '--no-legend')).trim().split('\n');
+  for (const state of ['active', 'inactive', 'failed', 'activating']) {
+    const expected = lines.filter((line) => line.trim().split(/\s+/)[2] === state).length;
+    expect([state, values[`systemd.units{"systemd.unit.active_state"="${state}"}`]]).toEqual([state, expected]);
+  }
+  const states = Object.keys(values).filter((key) => key.startsWith('systemd.unit.state'));
+  expect(states.toSorted()).toEqual([
+    'systemd.unit.state{"systemd.unit.active_state"="active","systemd.unit.name"="good.service"}',
+    String.raw`systemd.unit.state{"systemd.unit.active_state"="failed","systemd.unit.name"="bad@an\\x20other.service"}`,
+  ]);
+  await first.systemctl('stop', 'good.service');
+  await first.kill();
+  // Series that ended have no value.
+  expect(new Set(Object.values(valuesOf(await receiver.collect())))).toEqual(new Set([NaN]));
+  expect(receiver.said.join()).toMatch(/once systemd: Cannot ask systemd: /);
+  await startSystemd(folder);
+  await until('systemd is asked again', async () =>
+    Object.keys(valuesOf(await receiver.collect())).some((key) => key.startsWith('systemd.units')),
+  );
+  expect(receiver.said.join()).toMatch(/over systemd: systemd answers again/);
+}, 60_000);
