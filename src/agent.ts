@@ -14,10 +14,13 @@ import { createLifeCycle, isConnector } from './life_cycle.ts';
 import type { GraphNode, Services } from './nodes.ts';
 import { createLoggerProvider } from './otel/logger.ts';
 import { createMeterProvider } from './otel/meter_provider.ts';
+import { createSilenceFile } from './notify/silence_file.ts';
+import { createSilences } from './notify/silences.ts';
 import { createOwnResource } from './own_resource.ts';
 import { createHost } from './procfs/host.ts';
 import { createBoard } from './rules/board.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
+import { stateDirectory } from './state_directory.ts';
 import { createTaps } from './taps.ts';
 import type { Log } from './telemetry/log.ts';
 
@@ -78,6 +81,7 @@ export function createAgent(options: AgentOptions): Agent {
   const addresses = new Set<string>();
   const inTurn = createTurns();
   const taps = createTaps();
+  const silences = createSilences(createSilenceFile(stateDirectory('silences.json'), log.forComponent('silences')));
   let current: Running | undefined;
   let isStopped = false;
   const lifeCycle = createLifeCycle({
@@ -111,7 +115,7 @@ export function createAgent(options: AgentOptions): Agent {
         logger: createLoggerProvider(resource, version).logger,
         figures,
         taps,
-        board: createBoard(),
+        board: createBoard(silences),
         otherMeters: meterProvider.meters,
       },
       close() {

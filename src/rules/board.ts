@@ -3,6 +3,7 @@
  * `alerts`, intervals that shrink while something is wrong. One for the whole agent.
  */
 import type { Attributes } from '../model/attributes.ts';
+import { createSilences, type Silences } from '../notify/silences.ts';
 import type { Alert } from './alert.ts';
 
 /** Something that happened, to become a log record with this event name. */
@@ -56,13 +57,17 @@ export interface Board {
   listen(listener: (finding: Finding) => void): () => void;
   /** Whether any alert is pending or fires now. */
   readonly isAlerting: boolean;
+  /** Which alerts nobody is to be told of. */
+  readonly silences: Silences;
 }
 
-export function createBoard(): Board {
+/** @param silences only in memory if left out */
+export function createBoard(silences = createSilences()): Board {
   const judges = new Set<Judge>();
   const listeners = new Set<(finding: Finding) => void>();
   return {
     judges,
+    silences,
     add(judge) {
       judges.add(judge);
       return () => void judges.delete(judge);

@@ -1,0 +1,98 @@
+/** Keeps silences in a file: each change is on the disk before it is answered. */
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import * as v from 'valibot';
+import { messageOf } from '../errors.ts';
+import type { ComponentLog } from '../component.ts';
+import { compileMatchers } from './matchers.ts';
+import type { Silence, SilenceKeeper } from './silences.ts';
+
+const MATCHER = v.object({ name: v.string(), op: v.picklist(['=', '!=', '=~', '!~']), value: v.string() });
+
+const FILE = v.object({
+  version: v.literal(1),
+  silences: v.array(
+    v.object({
+      id: v.string(),
+      matchers: v.pipe(v.array(MATCHER), v.check(isCompilable)),
+      startsAt_ms: v.number(),
+      endsAt_ms: v.number(),
+      updatedAt_ms: v.number(),
+      createdBy: v.string(),
+      comment: v.string(),
+      untilResolved: v.boolean(),
+    }),
+  ),
+});
+
+function isCompilable(matchers: readonly v.InferOutput<typeof MATCHER>[]): boolean {
+  try {
+    compileMatchers(matchers);
+    return true;
+  } catch {
+    // Then the file is not one that was written here.
+    return false;
+  }
+}
+
+export function createSilenceFile(path: string, log: Pick<ComponentLog, 'warn' | 'once' | 'over'>): SilenceKeeper {
+  return {
+    load() {
+      let text: string;
+      try {
+        text = readFileSync(path, 'utf8');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+          log.warn(`Cannot read the silences in "${path}": ${messageOf(error)}; it goes on without them`);
+        }
+        return [];
+      }
+      const silences = parse(text);
+      if (silences !== undefined) return silences;
+      setAside(path, log);
+      return [];
+    },
+    save(silences) {
+      try {
+        replace(path, `${JSON.stringify({ version: 1, silences })}\n`);
+        log.over('silences', 'Silences can be kept again');
+      } catch (error) {
+        log.once('silences', `Cannot keep the silences in "${path}": ${messageOf(error)}; a restart would forget them`);
+      }
+    },
+  };
+}
+
+function parse(text: string): readonly Silence[] | undefined {
+  try {
+    const { success, output } = v.safeParse(FILE, JSON.parse(text));
+    return success ? output.silences : undefined;
+  } catch {
+    // No JSON: the same as any other damage.
+    return undefined;
+  }
+}
+
+function setAside(path: string, log: Pick<ComponentLog, 'warn'>): void {
+  const message = 'Cannot use the kept silences: the file is damaged';
+  try {
+    renameSync(path, `${path}.bad`);
+    log.warn(`${message}; it is set aside, and alerts are no longer silenced`, { file: `${path}.bad` });
+  } catch (error) {
+    log.warn(`${message}, and cannot be set aside: ${messageOf(error)}`, { file: path });
+  }
+}
+
+/** Whole or not at all, whatever ends the process. */
+function replace(path: string, text: string): void {
+  const beside = `${path}.new`;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const fd = openSync(beside, 'w', 0o600);
+  try {
+    writeSync(fd, text);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(beside, path);
+}
