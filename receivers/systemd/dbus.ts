@@ -106,7 +106,7 @@ function createCalls(socket: Socket): Connection {
   });
   socket.on('error', end);
   socket.once('close', () => end(new Error('Cannot ask by D-Bus: the connection was closed')));
-  // The agent does not live on for it.
+  // Between calls the agent does not live on for it.
   socket.unref();
 
   return {
@@ -119,11 +119,13 @@ function createCalls(socket: Socket): Connection {
       waiting.set(own, answer);
       const abort = (): void => end(new Error(`Cannot call ${call.member}: no answer in time`));
       signal.addEventListener('abort', abort, { once: true });
+      socket.ref();
       socket.write(writeCall(call, own));
       try {
         return await answer.promise;
       } finally {
         signal.removeEventListener('abort', abort);
+        if (waiting.size === 0) socket.unref();
       }
     },
     close: () => end(new Error('Cannot ask by D-Bus: closed')),

@@ -50,7 +50,7 @@ export interface ReceiverRun {
    * One collection; 15 s after the one before.
    * @throws what `collect` threw
    */
-  collect(): Promise<readonly MetricBatch[]>;
+  collect(limit_ms?: number): Promise<readonly MetricBatch[]>;
   stop(): Promise<void>;
 }
 
@@ -121,10 +121,12 @@ export async function runReceiver(definition: AnyReceiverDefinition, options: Ru
     said,
     dropped,
     handedOver,
-    async collect() {
+    async collect(limit_ms) {
       time += 15_000_000_000n;
       const limit = createTimeLimit();
+      const timer = limit_ms === undefined ? undefined : setTimeout(() => limit.expire(), limit_ms);
       const { batches, errors } = await meter.collect({ time, receiver: definition.type, onDemand: false, limit });
+      clearTimeout(timer);
       if (errors.length > 0) throw errors[0];
       return batches;
     },
