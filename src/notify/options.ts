@@ -1,17 +1,7 @@
 /** What users write of notifiers: a name, and below it exactly one way to be told of alerts. */
 import * as v from 'valibot';
 import { httpClientOptions } from '../config/http_client.ts';
-import {
-  duration,
-  hostPort,
-  option,
-  optional,
-  positiveDuration,
-  required,
-  secret,
-  size,
-  tlsClient,
-} from '../config/options.ts';
+import { duration, hostPort, option, optional, positiveDuration, required, secret, size } from '../config/options.ts';
 import { parseMatcher } from './matchers.ts';
 import { SEVERITIES } from './severity.ts';
 
@@ -78,6 +68,11 @@ const alertmanager = v.strictObject({
     'Where Alertmanagers are, as http://127.0.0.1:9093: replicas, which all are sent everything; /api/v2/alerts is appended unless it is there already.',
   ),
   ...filterOptions,
+  labels: option(
+    v.record(v.string(), v.string()),
+    'Labels added to alerts that have none of the name, as host: without one that differs, alerts of two machines are one to Alertmanager.',
+    {},
+  ),
   send_silenced: option(
     v.boolean(),
     'Whether alerts that are silenced here are sent, too: Alertmanager has silences of its own.',

@@ -43,8 +43,11 @@ export function severityOf(labels: Labels): Severity | undefined {
   return word !== undefined && Object.hasOwn(WORDS, word) ? WORDS[word] : undefined;
 }
 
-/** What cannot be compared is let through: an alert is not lost for a word. */
-export function isAtLeast(labels: Labels, least: Severity): boolean {
-  const severity = severityOf(labels);
-  return severity === undefined || SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(least);
+/** Lets through what is at least so bad, and what cannot be compared: an alert is not lost for a word. */
+export function severityFilter(least: Severity | undefined): (labels: Labels) => boolean {
+  if (least === undefined) return () => true;
+  return (labels) => {
+    const severity = severityOf(labels);
+    return severity === undefined || SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(least);
+  };
 }
