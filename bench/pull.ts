@@ -32,6 +32,7 @@ export async function runPrometheus(resource: Resource): Promise<PullRun> {
     collect: () => Promise.resolve(),
     board: createBoard(),
     answered: nothing,
+    watched: nothing,
   };
   const exporter = prometheus.create(context as Parameters<typeof prometheus.create>[0]) as PullExporter;
   await exporter.start?.();

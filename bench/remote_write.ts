@@ -64,6 +64,7 @@ const exporter = prometheusremotewrite.create({
   collect: () => Promise.resolve(),
   board: createBoard(),
   answered() {},
+  watched() {},
 }) as PushExporter;
 const encode2 = (batch: MetricBatch): Uint8Array => exporter.encode(batch)[0]!.body;
 

@@ -2,6 +2,9 @@
  * The agent: makes the graph of components, starts it from the back to the front, lets the clock drive it, exchanges
  * parts of it on reload, and stops it from the front to the back.
  */
+import { createOwnBudget } from './adaptive/own_budget.ts';
+import { createThinnings } from './adaptive/thinning.ts';
+import { createWatchers } from './adaptive/watchers.ts';
 import { createServe } from './api/http_server.ts';
 import { createReloadHandler } from './api/reload.ts';
 import { createStatusPage } from './api/status_page.ts';
@@ -81,6 +84,12 @@ export function createAgent(options: AgentOptions): Agent {
   const addresses = new Set<string>();
   const inTurn = createTurns();
   const taps = createTaps();
+  // Of the process, whatever it is made of: what a reload restarts begins where its predecessor was.
+  const budget = createOwnBudget({
+    components: () => figures().components,
+    board: () => current!.surroundings.services.board,
+    log: log.forComponent('budget'),
+  });
   const silences = createSilences(createSilenceFile(stateDirectory('silences.json'), log.forComponent('silences')));
   let current: Running | undefined;
   let isStopped = false;
@@ -96,6 +105,8 @@ export function createAgent(options: AgentOptions): Agent {
     const scheduler = createScheduler(String(resource.attributes['service.instance.id']));
     const meterProvider = createMeterProvider(resource, host.bootTime(), startTime);
     meterProvider.register();
+    const board = createBoard(silences);
+    const watchers = createWatchers(() => taps.isWatched);
     const serve = createServe({
       log: log.forComponent('http'),
       page: createStatusPage({ figures, version, hostName }),
@@ -115,7 +126,10 @@ export function createAgent(options: AgentOptions): Agent {
         logger: createLoggerProvider(resource, version).logger,
         figures,
         taps,
-        board: createBoard(silences),
+        board,
+        watchers,
+        thinnings: createThinnings(() => watchers.isWatched || board.isAlerting),
+        brake: budget,
         otherMeters: meterProvider.meters,
       },
       close() {
@@ -128,7 +142,8 @@ export function createAgent(options: AgentOptions): Agent {
   function figures(): AgentFigures {
     if (current === undefined) return { startTime, components: [], pipelines: [] };
     const { graph } = current;
-    return { startTime, components: nodesOf(graph).flatMap((node) => node.figures), pipelines: graph.pipelines };
+    const components = nodesOf(graph).flatMap((node) => node.figures);
+    return { startTime, components, pipelines: graph.pipelines, budget: budget.figures };
   }
 
   async function openTap(...tap: Parameters<typeof taps.add>): Promise<() => void> {
@@ -185,6 +200,7 @@ export function createAgent(options: AgentOptions): Agent {
       timeout_ms,
     );
     endCollections(before.graph, after.graph);
+    budget.limit(config.agent.budget);
     if (after.surroundings !== before.surroundings) before.surroundings.close();
     return {
       started: started.map((node) => node.id),
@@ -195,9 +211,11 @@ export function createAgent(options: AgentOptions): Agent {
 
   async function end(): Promise<void> {
     isStopped = true;
+    budget.stop();
     if (current === undefined) return;
     const { graph, surroundings, config } = current;
     await lifeCycle.stop(nodesOf(graph), config.agent.shutdown_timeout);
+    surroundings.services.thinnings.settle();
     surroundings.close();
   }
 
@@ -209,6 +227,7 @@ export function createAgent(options: AgentOptions): Agent {
         current = build(firstConfig);
         try {
           await lifeCycle.start(current.graph, nodesOf(current.graph));
+          budget.limit(firstConfig.agent.budget);
         } catch (error) {
           await end();
           throw error;

@@ -143,6 +143,36 @@ export interface ReceiverDefinition<E extends Entries = Entries, M = Readonly<Re
 /** Options that every receiver has. */
 const receiverOptions = {
   collection_interval: optional(positiveDuration(), 'How often it collects; the agent’s interval if left out.'),
+  adaptive_interval: optional(
+    v.strictObject({
+      max: option(positiveDuration(), 'Longest time between two points of a series; Prometheus looks back 5m.', '2m'),
+      gauge_error: option(
+        share(),
+        'Bound of the error of gauges and up-down counters, as a share of the value sent last.',
+        0.05,
+      ),
+      counter_error: option(
+        share(),
+        'Bound of the error of counters between their points, as a share of what one grows in max.',
+        0.1,
+      ),
+      floors: option(
+        v.record(v.string(), v.pipe(v.number(), v.minValue(0))),
+        'By unit, the smallest error that matters, of counters per second; see docs/adaptive.md for those left out.',
+        {},
+      ),
+    }),
+    'Hands points to push exporters only where their readers could not tell them from the points before, within a bound; pull exporters, alert rules and all processors have every point. Off if left out.',
+  ),
+  burst: optional(
+    v.strictObject({
+      interval: option(positiveDuration(), 'How often it collects then.', '1s'),
+      for: option(positiveDuration(), 'Longest time for an alert that begins to be pending, or to fire.', '2m'),
+      per_hour: option(positiveDuration(), 'Longest time within an hour, however many alerts there are.', '10m'),
+      alerts: option(v.array(v.string()), 'Names of the alert rules that begin it; all of them if empty.', []),
+    }),
+    'Collects more often while an alert is pending or fires, for a bounded time. Off if left out.',
+  ),
   timeout: optional(
     positiveDuration(),
     'A collection that takes longer is given up and counted; the interval, at most 10s, if left out.',
@@ -169,6 +199,10 @@ const receiverOptions = {
   ),
   startup_error: startupErrorOption(),
 };
+
+function share() {
+  return v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+}
 
 /** What happens if a component cannot start; every component has it. */
 function startupErrorOption() {
@@ -337,6 +371,8 @@ export interface ExporterContext<C> extends Context<C> {
   collect(maxAge_ms: number): Promise<void> | void;
   /** For pull exporters: counts an answer, with the points in it and the seconds that it took. */
   answered(count: number, duration_s: number): void;
+  /** For exporters that people look at: someone asked for values, so for a minute nothing is left out anywhere. */
+  watched(): void;
 }
 
 /** Sends what it is given. Queue, retry, time-out and counting are the pipeline's. */
@@ -597,6 +633,17 @@ export interface AgentFigures {
   readonly startTime: bigint;
   readonly components: readonly ComponentFigures[];
   readonly pipelines: readonly PipelineFigures[];
+  /** Undefined where it has none. */
+  readonly budget?: BudgetFigures | undefined;
+}
+
+/** What the agent may use of the machine, and does. */
+export interface BudgetFigures {
+  /** Share of its limit that is used, by resource; undefined where there is none. */
+  readonly cpu: number | undefined;
+  readonly memory: number | undefined;
+  /** By how much the intervals of receivers are stretched, by id; those not named are not. */
+  readonly factors: ReadonlyMap<string, number>;
 }
 
 /** Counts since the start of the agent; `dropped` by reason. Plain fields: whoever counts, adds. */
@@ -623,6 +670,14 @@ export interface ComponentFigures {
   /** Collections left out because the one before still ran, and collections given up. */
   skipped: number;
   timed_out: number;
+  /** Seconds from one collection of a receiver to the next now, but for the budget; 0 for what does not collect. */
+  interval_s: number;
+  /** Collections left out because the agent is over its budget. */
+  stretched: number;
+  /** How often it began to collect in bursts. */
+  bursts: number;
+  /** Points that `adaptive_interval` left out of what was pushed; undefined where it is off. */
+  left_out: number | undefined;
   /** What the component says of itself now. */
   state: 'starting' | 'running' | 'failed' | 'stopped';
   reason: string;

@@ -10,18 +10,13 @@ import type {
   PipelineFigures,
 } from './component.ts';
 import type { MetricBatch, Signal } from './model/batch.ts';
-import {
-  createExporter,
-  createProcessor,
-  createReceiver,
-  type Configured,
-  type ExporterNode,
-  type ProcessorNode,
-  type ReceiverNode,
-  type Services,
-} from './nodes.ts';
+import type { Thinned } from './adaptive/thinning.ts';
+import { createExporter } from './exporter_node.ts';
+import type { Configured, ExporterNode, ProcessorNode, ReceiverNode, Services } from './nodes.ts';
 import { booked, counting, createBooks, fanOut, labelled, together } from './pipeline.ts';
-import { END, FRONT, type Taps } from './taps.ts';
+import { createProcessor } from './processor_node.ts';
+import { createReceiver } from './receiver_node.ts';
+import { END, FRONT } from './taps.ts';
 
 export interface ConfiguredPipeline {
   /** `metrics` or `metrics/name`. */
@@ -104,7 +99,7 @@ export function buildGraph(config: GraphConfig, services: Services, before?: Gra
     for (const exporter of exporters.values()) exporter.sources.clear();
     for (const receiver of receivers.values()) receiver.feeders.clear();
     for (const pipeline of pipelines) {
-      entries.set(pipeline.name, connectPipeline(pipeline, { receivers, processors, exporters }, services.taps));
+      entries.set(pipeline.name, connectPipeline(pipeline, { receivers, processors, exporters }, services));
     }
     for (const receiver of receivers.values()) {
       connectReceiver(receiver, config.pipelines, entries, { processors, exporters });
@@ -134,7 +129,7 @@ function inOrder(pipeline: ConfiguredPipeline, configured: GraphConfig['processo
 function connectPipeline(
   pipeline: PipelineFigures,
   { receivers, processors, exporters }: Pick<Graph, 'receivers' | 'processors' | 'exporters'>,
-  taps: Taps,
+  { taps, thinnings }: Pick<Services, 'taps' | 'thinnings'>,
 ): Consumer {
   const tapped = (point: string, consumer: Consumer): Consumer => taps.at(pipeline.name, point, consumer);
   const ownProcessors = pipeline.processors.map((id) => processors.get(`${pipeline.name} ${id}`)!);
@@ -156,13 +151,23 @@ function connectPipeline(
   const pullers = ownExporters.filter(({ isPull }) => isPull).map((node) => labelled(entryOf(node), pipeline.name));
   const batching = ownProcessors.filter(({ isBatching }) => isBatching);
   const toPush = through(batching, together(pushers));
+  const thinned = new Map<string, Thinned>();
+  for (const id of pipeline.receivers) {
+    const { thinned: own } = receivers.get(id)!;
+    if (own !== undefined && pushers.length > 0) thinned.set(id, own);
+  }
+  // What pull exporters have has been sent, though what is pushed is less.
+  const isPushOnly = pullers.length === 0;
+  const thinnedTo = (consumer: Consumer): Consumer =>
+    thinnings.at(pipeline.name, thinned, isPushOnly ? pipeline.books : undefined, consumer);
   const fork = fanOut([
-    ...(pushers.length === 0 ? [] : [{ consumer: toPush, isPull: false }]),
+    ...(pushers.length === 0 ? [] : [{ consumer: isPushOnly ? toPush : thinnedTo(toPush), isPull: false }]),
     ...pullers.map((consumer) => ({ consumer, isPull: true })),
   ]);
+  const end = counting(fork, pipeline.books);
   const front = through(
     ownProcessors.filter(({ isBatching }) => !isBatching),
-    tapped(END, counting(fork, pipeline.books)),
+    tapped(END, isPushOnly ? thinnedTo(end) : end),
   );
   return booked(tapped(FRONT, front), pipeline.books);
 }

@@ -101,9 +101,8 @@ export function createLifeCycle({ startupTimeout_ms, scheduler }: LifeCycleOptio
     node.log.over('start', 'Started');
     setState(node, 'running', '');
     if (node.kind === 'exporter') for (const push of node.pushes) push.start();
-    if (node.kind !== 'receiver' || node.collector === undefined) return;
-    const { collector } = node;
-    const ticking = scheduler().every(node.interval_ms, (now_ms) => void collector.tick(now_ms));
+    if (node.kind !== 'receiver' || node.pace === undefined) return;
+    const ticking = node.pace.run(scheduler());
     life.endWaiting = () => ticking.stop();
     collectSoon(node);
   }

@@ -233,6 +233,10 @@ export function createFigures(
     queue_capacity_bytes: 0,
     skipped: 0,
     timed_out: 0,
+    interval_s: 0,
+    stretched: 0,
+    bursts: 0,
+    left_out: undefined,
     state: 'starting',
     reason: '',
   };

@@ -19,8 +19,11 @@ export const systemClock: Clock = {
   },
 };
 
-/** Called at each tick with the time that every point of the tick carries, in milliseconds since 1970. */
-export type Job = (now_ms: number) => void;
+/**
+ * Called at each tick with the time that every point of the tick carries, in milliseconds since 1970, and the number of
+ * the tick: consecutive, and the same for all jobs of one interval, so that those who leave ticks out leave out the same.
+ */
+export type Job = (now_ms: number, tick: number) => void;
 
 export interface Scheduler {
   /** Calls `job` at every tick of the interval from the next one on. Jobs of equal intervals run at the same ticks. */
@@ -35,11 +38,13 @@ export function createScheduler(instanceId: string, clock: Clock = systemClock):
   function schedule(interval_ms: number, lastTick_ms: number): void {
     const group = groups.get(interval_ms)!;
     const now = clock.now();
-    const tick = nextTick(now, interval_ms, seed % interval_ms, lastTick_ms);
+    const offset = seed % interval_ms;
+    const tick = nextTick(now, interval_ms, offset, lastTick_ms);
     group.cancel = clock.after(tick - now, () => {
       schedule(interval_ms, tick);
       const time = clock.now();
-      for (const job of group.jobs) job(time);
+      const number = Math.round((tick - offset) / interval_ms);
+      for (const job of group.jobs) job(time, number);
     });
   }
 

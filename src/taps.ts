@@ -13,6 +13,8 @@ export interface Taps {
   add(pipeline: string, point: string, observe: Observe): () => void;
   /** `consumer` itself, or one that shows each batch before. */
   at(pipeline: string, point: string, consumer: Consumer): Consumer;
+  /** Whether anyone looks. */
+  readonly isWatched: boolean;
 }
 
 /** The edges before the first and behind the last processor, but for those that only batch. */
@@ -27,6 +29,9 @@ export function pointsOf({ processors, exporters }: PipelineFigures): readonly s
 export function createTaps(): Taps {
   const observers = new Map<string, Set<Observe>>();
   return {
+    get isWatched() {
+      return observers.size > 0;
+    },
     add(pipeline, point, observe) {
       const key = `${pipeline} ${point}`;
       const here = observers.get(key) ?? new Set();

@@ -123,6 +123,7 @@ function createExporter(definition: (typeof exporters)[number], signal = definit
     collect: () => Promise.reject(new Error('create collects')),
     board: createBoard(),
     answered: () => undefined,
+    watched: () => undefined,
   });
   return exporter;
 }

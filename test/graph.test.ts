@@ -1,3 +1,6 @@
+import { NO_BRAKE } from '../src/adaptive/brake.ts';
+import { createThinnings } from '../src/adaptive/thinning.ts';
+import { createWatchers } from '../src/adaptive/watchers.ts';
 import { createBoard } from '../src/rules/board.ts';
 import { expect, test } from 'vitest';
 import * as v from 'valibot';
@@ -103,6 +106,9 @@ const services: Services = {
   log: createLog({ level: 'error', format: 'text', hasColor: false, write: () => {} }),
   serve: () => Promise.reject(new Error('not served here')),
   board: createBoard(),
+  watchers: createWatchers(() => false),
+  thinnings: createThinnings(() => false),
+  brake: NO_BRAKE,
   http: () => {
     throw new Error('not sent here');
   },

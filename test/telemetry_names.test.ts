@@ -20,6 +20,7 @@ process.memory.usage updowncounter By
 process.thread.count updowncounter {thread}
 process.unix.file_descriptor.count updowncounter {file_descriptor}
 process.uptime gauge s
+sonde.budget.utilization gauge 1 sonde.budget.resource
 sonde.component.accepted counter {item} ${COMPONENT}
 sonde.component.dropped counter {item} sonde.component.id sonde.component.kind sonde.drop.reason sonde.pipeline.name sonde.signal
 sonde.component.duration counter s ${COMPONENT}
@@ -40,6 +41,10 @@ sonde.queue.items updowncounter {item} ${COMPONENT}
 sonde.queue.limit updowncounter By ${COMPONENT}
 sonde.queue.recovered counter {item} ${COMPONENT}
 sonde.queue.usage updowncounter By ${COMPONENT}
+sonde.receiver.bursts counter {burst} ${COMPONENT}
+sonde.receiver.interval gauge s ${COMPONENT}
+sonde.receiver.left_out counter {item} ${COMPONENT}
+sonde.receiver.stretched counter {collection} ${COMPONENT}
 v8js.memory.heap.space.available_size updowncounter By v8js.heap.space.name
 v8js.memory.heap.space.physical_size updowncounter By v8js.heap.space.name
 v8js.memory.heap.space.size updowncounter By v8js.heap.space.name

@@ -36,7 +36,27 @@ export const componentMetrics = {
   },
   skipped: counter('sonde.component.skipped', '{collection}', 'Collections left out because the one before still ran.'),
   timedOut: counter('sonde.component.timed_out', '{collection}', 'Collections given up because they took too long.'),
+  interval: {
+    ...level('sonde.receiver.interval', 'gauge', 's', 'Time from one collection to the next, as it is now.'),
+    value: 'double',
+  },
+  stretched: counter(
+    'sonde.receiver.stretched',
+    '{collection}',
+    'Collections left out because the agent was over its budget.',
+  ),
+  bursts: counter('sonde.receiver.bursts', '{burst}', 'How often it began to collect faster because of an alert.'),
+  leftOut: counter(
+    'sonde.receiver.left_out',
+    '{item}',
+    'Points that adaptive_interval left out of what was pushed, of all pipelines.',
+  ),
   up: level('sonde.component.up', 'gauge', '1', 'Whether the component runs: 1 or 0.'),
+  budget: {
+    ...level('sonde.budget.utilization', 'gauge', '1', 'Share of its budget that the agent takes, by resource.'),
+    value: 'double',
+    attributes: ['sonde.budget.resource'],
+  },
   recovered: counter(
     'sonde.queue.recovered',
     '{item}',
@@ -55,6 +75,9 @@ function level(name: string, instrument: 'gauge' | 'updowncounter', unit: string
   return { name, instrument, unit, about, attributes: COMPONENT, since: 'agent', source: 'sonde' } as const;
 }
 
+const CPU = { 'sonde.budget.resource': 'cpu' };
+const MEMORY = { 'sonde.budget.resource': 'memory' };
+
 /** Attributes of one component's series, made once. */
 interface Component {
   readonly all: Attributes;
@@ -71,7 +94,7 @@ export function createComponents(metrics: { readonly [K in keyof typeof componen
   }
 
   /** Of each kind what it has: a receiver sends no requests, only a receiver is collected. */
-  function observeOne(observer: BatchObservableResult, figures: ComponentFigures): void {
+  function observeOne(observer: BatchObservableResult, figures: ComponentFigures, factor: number): void {
     const { kind, dropped } = figures;
     const { all, byReason } = componentOf(figures);
     observer.observe(metrics.up, figures.state === 'running' ? 1 : 0, all);
@@ -90,6 +113,12 @@ export function createComponents(metrics: { readonly [K in keyof typeof componen
     if (kind === 'receiver') {
       observer.observe(metrics.skipped, figures.skipped, all);
       observer.observe(metrics.timedOut, figures.timed_out, all);
+      if (figures.interval_s > 0) {
+        observer.observe(metrics.interval, figures.interval_s * factor, all);
+        if (figures.stretched > 0) observer.observe(metrics.stretched, figures.stretched, all);
+        if (figures.bursts > 0) observer.observe(metrics.bursts, figures.bursts, all);
+      }
+      if (figures.left_out !== undefined) observer.observe(metrics.leftOut, figures.left_out, all);
     }
     if (kind === 'exporter') observer.observe(metrics.failed, figures.failed, all);
     // Pull exporters keep no queue.
@@ -102,8 +131,10 @@ export function createComponents(metrics: { readonly [K in keyof typeof componen
   }
 
   return {
-    observe(observer: BatchObservableResult, { components }: AgentFigures): void {
-      for (const figures of components) observeOne(observer, figures);
+    observe(observer: BatchObservableResult, { components, budget }: AgentFigures): void {
+      for (const figures of components) observeOne(observer, figures, budget?.factors.get(figures.id) ?? 1);
+      if (budget?.cpu !== undefined) observer.observe(metrics.budget, budget.cpu, CPU);
+      if (budget?.memory !== undefined) observer.observe(metrics.budget, budget.memory, MEMORY);
     },
   };
 }

@@ -1,4 +1,7 @@
 /** What components are lent when they are made for one look only: nothing listens, nothing is sent. */
+import { NO_BRAKE } from '../adaptive/brake.ts';
+import { createThinnings } from '../adaptive/thinning.ts';
+import { createWatchers } from '../adaptive/watchers.ts';
 import { createHttpSender } from '../delivery/http_sender.ts';
 import type { AgentFigures } from '../component.ts';
 import type { Services } from '../nodes.ts';
@@ -26,6 +29,9 @@ export function trialServices(host: Host, log: Log): Services {
     figures: () => noFigures,
     taps: createTaps(),
     board: createBoard(),
+    watchers: createWatchers(() => false),
+    thinnings: createThinnings(() => false),
+    brake: NO_BRAKE,
     otherMeters: () => [],
   };
 }

@@ -6,7 +6,7 @@ import convict from 'convict';
 import { isAbsolute } from 'node:path';
 import * as v from 'valibot';
 import type { ConfigProblem } from '../errors.ts';
-import { duration, positiveDuration } from './options.ts';
+import { duration, positiveDuration, size } from './options.ts';
 import { describeAllowed, readShape, type ObjectShape, type Shape } from './shape.ts';
 import { suggestion } from './suggest.ts';
 import { formatPath, fromPlain, isNull, withValue, type MapNode, type Node, type Origin } from './tree.ts';
@@ -23,6 +23,8 @@ export interface AgentSettings {
   readonly shutdown_timeout: number;
   readonly startup_timeout: number;
   readonly instance_id: string | undefined;
+  /** A share of one processor, and bytes. */
+  readonly budget: { readonly cpu: number | undefined; readonly memory: number | undefined };
 }
 
 interface Setting {
@@ -34,10 +36,26 @@ interface Setting {
   readonly schema: v.GenericSchema;
 }
 
+const PERCENTAGE = 'a percentage such as "5%"';
+
 const absolutePath = v.pipe(
   v.string('an absolute path'),
   v.check((path) => isAbsolute(path), 'an absolute path'),
 );
+
+/** `'5%'` → 0.05. */
+const percentage = v.pipe(
+  v.string(PERCENTAGE),
+  v.regex(/^\d+(\.\d+)?%$/, PERCENTAGE),
+  v.transform((text) => Number(text.slice(0, -1)) / 100),
+  v.check((share) => share > 0, PERCENTAGE),
+);
+
+/** What the settings under one name are. */
+const SECTIONS: Readonly<Record<string, string>> = {
+  log: 'The agent’s own log.',
+  budget: 'What the agent may use of the machine.',
+};
 
 /** By dotted path under `agent`. */
 export const AGENT_SETTINGS: Readonly<Record<string, Setting>> = {
@@ -89,6 +107,23 @@ export const AGENT_SETTINGS: Readonly<Record<string, Setting>> = {
     env: 'SONDE_INSTANCE_ID',
     arg: 'instance-id',
     schema: v.pipe(v.string('a text that is not empty'), v.nonEmpty('a text that is not empty')),
+  },
+  'budget.cpu': {
+    doc: 'Most of one processor that the agent may take, as 5%: beyond it receivers collect less often; no limit if left out.',
+    default: null,
+    env: 'SONDE_BUDGET_CPU',
+    arg: 'budget-cpu',
+    schema: percentage,
+  },
+  'budget.memory': {
+    doc: 'Most physical memory that it may take, as 150MiB, before it does so; no limit if left out.',
+    default: null,
+    env: 'SONDE_BUDGET_MEMORY',
+    arg: 'budget-memory',
+    schema: v.pipe(
+      size(),
+      v.check((bytes) => bytes > 0, 'a size of more than 0'),
+    ),
   },
 };
 
@@ -249,8 +284,8 @@ function agentShape(): ObjectShape {
     const group = root.entries.get(first!) ?? {
       ...common,
       kind: 'object',
-      about: 'The agent’s own log.',
-      byDefault: {},
+      about: SECTIONS[first!]!,
+      byDefault: hasDefaults(first!) ? {} : undefined,
       isOpen: false,
       entries: new Map<string, Shape>(),
     };
@@ -258,6 +293,10 @@ function agentShape(): ObjectShape {
     root.entries.set(first!, group);
   }
   return root;
+}
+
+function hasDefaults(section: string): boolean {
+  return Object.entries(AGENT_SETTINGS).some(([path, own]) => path.startsWith(`${section}.`) && own.default !== null);
 }
 
 /** `[['log.level', 'info']]` → `{ log: { level: 'info' } }`. */

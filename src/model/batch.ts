@@ -148,6 +148,8 @@ export interface Collection {
   readonly pipeline?: string;
   /** Collected because someone asked (a scrape), so for pull exporters alone; the clock's collections go to everyone. */
   readonly onDemand: boolean;
+  /** Rows are missing that `adaptive_interval` left out: their series go on as could be expected. */
+  readonly isThinned?: boolean;
 }
 
 export type DistributionPoint = HistogramPoint | ExponentialHistogramPoint | SummaryPoint;

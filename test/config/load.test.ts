@@ -33,6 +33,7 @@ service: { pipelines: { metrics: { receivers: [cpu, cpu/b], exporters: [otlp] } 
     expect(load(DEFAULT).agent).toEqual({
       root_path: '/',
       collection_interval: 15_000,
+      budget: { cpu: undefined, memory: undefined },
       log: { level: 'info', format: 'auto' },
       shutdown_timeout: 10_000,
       startup_timeout: 30_000,

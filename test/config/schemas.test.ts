@@ -141,7 +141,7 @@ describe('referenceYaml', () => {
       }
     }
     for (const { env, arg } of Object.values(AGENT_SETTINGS)) {
-      expect(text.replaceAll(/\s+#?\s*/g, ' ')).toContain(`Variable ${env}, argument --${arg}.`);
+      expect(text.replaceAll(/\s+(?:#\s*)*/g, ' ')).toContain(`Variable ${env}, argument --${arg}.`);
     }
   });
 

@@ -125,6 +125,7 @@ async function start(
     collect: collecting,
     board: createBoard(),
     answered: (count) => void answers.push(count),
+    watched: () => {},
   }) as PullExporter;
   await exporter.start!();
   running.push(exporter);

@@ -49,6 +49,7 @@ async function startStream(config: Record<string, unknown> = {}): Promise<Stream
     collect: () => Promise.resolve(),
     board: createBoard(),
     answered: () => {},
+    watched: () => {},
   });
   await exporter.start?.();
   let stopping: Promise<void> | undefined;

@@ -57,6 +57,7 @@ export function configOf(written: WrittenConfig, definitions: Definitions): Agen
       shutdown_timeout: 5000,
       startup_timeout: 5000,
       instance_id: undefined,
+      budget: { cpu: undefined, memory: undefined },
       ...written.agent,
     },
     resource: { attributes: written.resource ?? {} },

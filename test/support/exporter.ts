@@ -32,6 +32,7 @@ export function runExporter(
     serve: () => Promise.reject(new Error('Cannot listen: this run has no listener')),
     collect: () => Promise.resolve(),
     answered: () => undefined,
+    watched: () => undefined,
   });
   return { exporter: exporter as PushExporter, log, dropped };
 }

@@ -6,9 +6,10 @@ import { collectReceiver, renderBatches, runReceiver, valuesOf } from '../../sup
 
 function figures(given: Partial<ComponentFigures>): ComponentFigures {
   const none = { accepted: 0, refused: 0, sent: 0, failed: 0, duration_s: 0, operations: 0, skipped: 0, timed_out: 0 };
+  const pace = { interval_s: 0, stretched: 0, bursts: 0, left_out: undefined };
   const queue = { queued: 0, recovered: 0, queued_bytes: 0, queue_capacity_bytes: 0 };
   const identity = { id: 'cpu', kind: 'receiver', signal: 'metrics', pipeline: undefined } as const;
-  return { ...identity, ...none, ...queue, dropped: new Map(), state: 'running', reason: '', ...given };
+  return { ...identity, ...none, ...pace, ...queue, dropped: new Map(), state: 'running', reason: '', ...given };
 }
 
 const agentOf = (...components: ComponentFigures[]): AgentFigures => ({ startTime: 0n, components, pipelines: [] });

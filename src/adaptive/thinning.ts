@@ -1,0 +1,168 @@
+/**
+ * Stands before what pushes: leaves out of the collections of receivers with `adaptive_interval` the points that their
+ * readers can do without. What judges and what is asked stands before it, and has every point.
+ */
+import type { ComponentFigures, Consumer, PipelineBooks } from '../component.ts';
+import type { Batch, Collection, MetricBatch, Series } from '../model/batch.ts';
+import { selectRows } from '../model/select.ts';
+import { hold, leave, release } from '../pipeline.ts';
+import type { AdaptiveOptions } from './bounds.ts';
+import { createPredictor, type Predictor } from './predictor.ts';
+
+/** A receiver whose collections are thinned. */
+export interface Thinned {
+  readonly options: AdaptiveOptions;
+  /** Its points that were not handed on, of all pipelines. */
+  readonly figures: Pick<ComponentFigures, 'left_out'>;
+}
+
+export interface Thinnings {
+  /**
+   * `next`, or one that leaves points out before.
+   * @param pipeline its state goes on when a pipeline of the same name is joined anew
+   * @param books where to enter what is left out as filtered; none where others have it all the same
+   */
+  at(
+    pipeline: string,
+    receivers: ReadonlyMap<string, Thinned>,
+    books: PipelineBooks | undefined,
+    next: Consumer,
+  ): Consumer;
+  /** Nothing more comes: what might still have been sent is left out for good. */
+  settle(): void;
+}
+
+/** The name under which a pipeline's books have it, as that of a filter's rule. */
+const REASON = 'filtered:adaptive_interval';
+
+/** @param isWatched whether everything is to be handed on now */
+export function createThinnings(isWatched: () => boolean): Thinnings {
+  /** By pipeline, then receiver. */
+  const known = new Map<string, Map<string, Thinning>>();
+  return {
+    at(pipeline, receivers, books, next) {
+      if (receivers.size === 0) return next;
+      const thinnings = known.get(pipeline) ?? new Map<string, Thinning>();
+      known.set(pipeline, thinnings);
+      /** Each meter of a receiver has collections of its own, `self` and `self#1`. */
+      const thinningOf = (collection: string): Thinning | undefined => {
+        const thinned = receivers.get(collection) ?? receivers.get(collection.replace(/#\d+$/, ''));
+        const before = thinnings.get(collection);
+        if (thinned === before?.thinned) return before;
+        before?.settle();
+        if (thinned === undefined) return void thinnings.delete(collection);
+        const thinning = createThinning(thinned);
+        thinnings.set(collection, thinning);
+        return thinning;
+      };
+      return {
+        consume(batch) {
+          if (!isClocked(batch)) return next.consume(batch);
+          const thinning = thinningOf(batch.collection.receiver);
+          return thinning === undefined ? next.consume(batch) : thinning.pass(batch, isWatched(), books, next);
+        },
+      };
+    },
+    settle() {
+      for (const thinnings of known.values()) for (const thinning of thinnings.values()) thinning.settle();
+    },
+  };
+}
+
+/** A collection of the clock: what was asked for goes to who asked. */
+function isClocked(batch: Batch): batch is MetricBatch & { readonly collection: Collection } {
+  return batch.signal === 'metrics' && batch.collection?.onDemand === false && batch.times === undefined;
+}
+
+interface Thinning {
+  readonly thinned: Thinned;
+  pass(
+    batch: MetricBatch & { readonly collection: Collection },
+    isWhole: boolean,
+    books: PipelineBooks | undefined,
+    next: Consumer,
+  ): Promise<void> | void;
+  settle(): void;
+}
+
+function createThinning(thinned: Thinned): Thinning {
+  const predictor = createPredictor(thinned.options);
+  const layouts = createLayouts();
+  /** Points left out of the collection before, that may still be sent with the next. */
+  let held = 0;
+  let heldIn: PipelineBooks | undefined;
+
+  /** `sent` of them go with this collection, the rest is left out for good. */
+  function settle(sent: number): void {
+    const [books, count] = [heldIn, held];
+    held = 0;
+    if (books === undefined || count === 0) return;
+    // When the batch has been counted that is being consumed: the books take what leaves meanwhile for a part of it.
+    queueMicrotask(() => {
+      release(books, count);
+      if (count > sent) leave(books, REASON, count - sent);
+    });
+  }
+
+  return {
+    thinned,
+    settle: () => settle(0),
+    pass(batch, isWhole, books, next) {
+      const { before } = predictor;
+      const { late, rows } = predictor.plan(batch, isWhole);
+      const leftOut = batch.count - rows.length;
+      thinned.figures.left_out! += leftOut - late.length;
+      settle(late.length);
+      held = leftOut;
+      heldIn = books;
+      if (books !== undefined && leftOut > 0) hold(books, leftOut);
+      const collection = { ...batch.collection, isThinned: true };
+      const parts: MetricBatch[] = [];
+      const add = (from: MetricBatch, some: readonly number[]): void => {
+        if (some.length > 0) parts.push({ ...selectRows(from, some, layouts.of(from.series, some)), collection });
+      };
+      if (late.length > 0) add(before!, late);
+      if (leftOut === 0) parts.push(batch);
+      else add(batch, rows);
+      return handOn(parts, next, predictor);
+    },
+  };
+}
+
+/** One after the other, as points of a series must not overtake each other. */
+function handOn(parts: readonly MetricBatch[], next: Consumer, predictor: Predictor): Promise<void> | void {
+  const refuse = (error: unknown): never => {
+    predictor.forget();
+    throw error;
+  };
+  const [first, ...rest] = parts;
+  if (first === undefined) return undefined;
+  let pending: Promise<void> | void;
+  try {
+    pending = next.consume(first);
+  } catch (error) {
+    return refuse(error);
+  }
+  if (pending === undefined) return handOn(rest, next, predictor);
+  return pending.then(() => handOn(rest, next, predictor), refuse);
+}
+
+/** Layouts of the rows chosen of late: encoders keep what they made of each. */
+function createLayouts() {
+  const MOST = 8;
+  let whole: readonly Series[] | undefined;
+  /** By rows, the one used last at the end. */
+  const known = new Map<string, readonly Series[]>();
+  return {
+    of(series: readonly Series[], rows: readonly number[]): readonly Series[] {
+      if (series !== whole) known.clear();
+      whole = series;
+      const key = rows.join();
+      const layout = known.get(key) ?? rows.map((row) => series[row]!);
+      known.delete(key);
+      known.set(key, layout);
+      if (known.size > MOST) known.delete(known.keys().next().value!);
+      return layout;
+    },
+  };
+}
