@@ -536,7 +536,7 @@ export interface ServeOptions {
   readonly tls?: TlsServerConfig | undefined;
   /** Written out by the user: answer beyond loopback without TLS. */
   readonly insecure?: boolean | undefined;
-  /** Handlers by path, as `/metrics`. */
+  /** Handlers by path, as `/metrics`; what ends with `/*`, as `/items/*`, is for all paths of one more segment. */
   readonly routes: Readonly<
     Record<string, (request: IncomingMessage, response: ServerResponse) => void | Promise<void>>
   >;

@@ -128,7 +128,7 @@ export async function openListener(options: ServeOptions, environment: HttpListe
     const misdirected = misdirection(request);
     if (misdirected !== undefined) return plain(response, 421, misdirected);
     const path = (request.url ?? '/').split('?', 1)[0]!;
-    const handler = routes.get(path);
+    const handler = routes.get(path) ?? routes.get(`${path.slice(0, path.lastIndexOf('/') + 1)}*`);
     if (handler !== undefined) await handler(request, response);
     else if (path === RELOAD_PATH && listener.hasPage && reload !== undefined) await reload(request, response);
     else if (path === TAP_PATH && listener.hasPage && tap !== undefined) {
