@@ -3,7 +3,7 @@ import * as fs from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { REPLAY_FOLDER } from '../delivery/dead_letters.ts';
 import { readQueue } from '../delivery/disk/inspect.ts';
-import { createFolderLock, readHolder } from '../delivery/disk/lock.ts';
+import { createFolderLock, readHolder } from '../folder_lock.ts';
 import { messageOf } from '../errors.ts';
 import { EXIT_CODES } from './exit_codes.ts';
 import type { LetterSelection } from './queue_commands.ts';

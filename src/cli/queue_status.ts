@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { DEAD_FOLDER, listLetters, REPLAY_FOLDER } from '../delivery/dead_letters.ts';
 import { findDamage, readQueue, type Damage, type QueueContents } from '../delivery/disk/inspect.ts';
-import { readHolder } from '../delivery/disk/lock.ts';
+import { readHolder } from '../folder_lock.ts';
 import { messageOf } from '../errors.ts';
 import { EXIT_CODES } from './exit_codes.ts';
 import type { QueueSelection } from './queue_commands.ts';

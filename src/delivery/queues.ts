@@ -7,7 +7,7 @@ import { systemClock } from './clock.ts';
 import { createDeadLetters, type DeadLetters } from './dead_letters.ts';
 import { createDiskStore } from './disk/disk_store.ts';
 import { openFolder } from './disk/folder.ts';
-import { createFolderLock } from './disk/lock.ts';
+import { createFolderLock } from '../folder_lock.ts';
 import type { BlockStore } from './store.ts';
 
 /** Of a queue on disk whose size nobody has set. */

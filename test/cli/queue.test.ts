@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { decodeBody, indentJson } from '../../src/cli/queue_body.ts';
 import { ageText, bytesText } from '../../src/cli/queue_units.ts';
 import { createDeadLetters } from '../../src/delivery/dead_letters.ts';
-import { createFolderLock } from '../../src/delivery/disk/lock.ts';
+import { createFolderLock } from '../../src/folder_lock.ts';
 import { createRecordedLog } from '../support/recorded_log.ts';
 import { createQueueRoot, openStore, otlpLogs, type QueueRoot } from './queue_folder.ts';
 

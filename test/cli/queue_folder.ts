@@ -9,7 +9,7 @@ import { systemClock } from '../../src/delivery/clock.ts';
 import { createDeadLetters, type DeadLetter } from '../../src/delivery/dead_letters.ts';
 import { createDiskStore } from '../../src/delivery/disk/disk_store.ts';
 import { openFolder } from '../../src/delivery/disk/folder.ts';
-import { createFolderLock } from '../../src/delivery/disk/lock.ts';
+import { createFolderLock } from '../../src/folder_lock.ts';
 import { queueFolder } from '../../src/delivery/queues.ts';
 import type { BlockStore } from '../../src/delivery/store.ts';
 import type { Signal } from '../../src/model/batch.ts';

@@ -13,7 +13,7 @@ import { createBooks } from './books.ts';
 import { createCursor, type Cursor } from './cursor.ts';
 import type { Folder } from './folder.ts';
 import { behind, RECORD_HEADER_BYTES, type Position } from './format.ts';
-import type { FolderLock } from './lock.ts';
+import type { FolderLock } from '../../folder_lock.ts';
 import { createProgress, type Span } from './progress.ts';
 import { createReading, type Reading } from './reading.ts';
 import { blockOf, createRecent, type DiskBlock } from './recent.ts';

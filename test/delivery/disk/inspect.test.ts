@@ -7,7 +7,7 @@ import { systemClock } from '../../../src/delivery/clock.ts';
 import { createDiskStore } from '../../../src/delivery/disk/disk_store.ts';
 import { openFolder } from '../../../src/delivery/disk/folder.ts';
 import { findDamage, listRecords, readQueue } from '../../../src/delivery/disk/inspect.ts';
-import { createFolderLock } from '../../../src/delivery/disk/lock.ts';
+import { createFolderLock } from '../../../src/folder_lock.ts';
 import type { Block, BlockStore } from '../../../src/delivery/store.ts';
 
 let path: string;

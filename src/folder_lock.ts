@@ -1,18 +1,18 @@
-/** Keeps a second agent out of a queue's folder. */
+/** Keeps a second agent out of a folder that one keeps its data in. */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { messageOf } from '../../errors.ts';
+import { messageOf } from './errors.ts';
 
-/** Folders that this process uses, and when each is free again: a reload hands them from one exporter to the next. */
+/** Folders that this process uses, and when each is free again: a reload hands them from one component to the next. */
 const held = new Map<string, Promise<void>>();
 
 const NAME = 'lock';
 
 export interface FolderLock {
-  /** Whether another exporter of this process has it, and will give it back. */
+  /** Whether another component of this process has it, and will give it back. */
   isHeldHere(): boolean;
   /**
-   * Waits for an exporter of this process; a lock that a killed process left is taken over.
+   * Waits for a component of this process; a lock that a killed process left is taken over.
    * @throws {Error} another process uses it, or the folder cannot be written
    */
   acquire(): Promise<void>;
@@ -20,7 +20,8 @@ export interface FolderLock {
   release(): void;
 }
 
-export function createFolderLock(folder: string): FolderLock {
+/** @param what lives there, as errors call it */
+export function createFolderLock(folder: string, what = 'queue'): FolderLock {
   const path = join(folder, NAME);
   let free: (() => void) | undefined;
 
@@ -39,7 +40,7 @@ export function createFolderLock(folder: string): FolderLock {
       held.set(folder, promise);
       free = resolve;
       try {
-        await take(path, folder);
+        await take(path, `Cannot use the ${what} in ${folder}`);
       } catch (error) {
         release();
         throw error;
@@ -56,7 +57,7 @@ export function createFolderLock(folder: string): FolderLock {
 const PATIENCE_MS = 2000;
 const LOOK_INTERVAL_MS = 50;
 
-async function take(path: string, folder: string): Promise<void> {
+async function take(path: string, cannot: string): Promise<void> {
   const own = ownIdentity();
   const end_ms = performance.now() + PATIENCE_MS;
   for (let attempt = 0; attempt < 3;) {
@@ -67,10 +68,9 @@ async function take(path: string, folder: string): Promise<void> {
       const { code } = error as NodeJS.ErrnoException;
       // A full disk has no room for a lock: better without one than not at all.
       if (code === 'ENOSPC' || code === 'EDQUOT') return;
-      if (code !== 'EEXIST')
-        throw new Error(`Cannot use the queue in ${folder}: ${messageOf(error)}`, { cause: error });
+      if (code !== 'EEXIST') throw new Error(`${cannot}: ${messageOf(error)}`, { cause: error });
     }
-    const pid = readHolder(folder);
+    const pid = holderIn(path);
     if (pid === undefined || pid === process.pid) {
       removeStale(path);
       attempt += 1;
@@ -78,10 +78,10 @@ async function take(path: string, folder: string): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
     } else {
       const found = `process ${pid} uses it (if that is no agent, remove ${path})`;
-      throw new Error(`Cannot use the queue in ${folder}: ${found}`);
+      throw new Error(`${cannot}: ${found}`);
     }
   }
-  throw new Error(`Cannot use the queue in ${folder}: another process is taking it just now`);
+  throw new Error(`${cannot}: another process is taking it just now`);
 }
 
 /**
@@ -101,7 +101,7 @@ function removeStale(path: string): void {
   fs.rmSync(aside, { force: true });
 }
 
-/** The process that uses the queue in `folder`; undefined where there is none. */
+/** The process that uses `folder`; undefined where there is none. */
 export function readHolder(folder: string): number | undefined {
   return holderIn(join(folder, NAME));
 }

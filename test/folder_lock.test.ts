@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { createFolderLock, readHolder } from '../../../src/delivery/disk/lock.ts';
+import { createFolderLock, readHolder } from '../src/folder_lock.ts';
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'sonde-test-'))));
@@ -103,7 +103,7 @@ test('readHolder names the process that has the lock, and none that has ended or
 
 test('createFolderLock lets one of several processes take a lock that a killed one left, and leaves nothing beside it', async () => {
   writeFileSync(lockFile(), '4194305 17');
-  const module = join(import.meta.dirname, '../../../src/delivery/disk/lock.ts');
+  const module = join(import.meta.dirname, '../src/folder_lock.ts');
   const script = `
     import { createFolderLock } from ${JSON.stringify(module)};
     process.stdin.once('data', async () => {
