@@ -1,5 +1,6 @@
 /** Series of a source as lines of an exposition, metric by metric. */
 import type { Metric, Series } from '../../src/model/batch.ts';
+import { canonicalNumber } from '../../src/prometheus/canonical_number.ts';
 import { flatten, hasSameLines, type Distribution } from '../../src/prometheus/distributions.ts';
 import type { Labels } from '../../src/prometheus/labels.ts';
 import { escapeName, isLegacyMetricName, translateUnit, type NameOptions } from '../../src/prometheus/names.ts';
@@ -8,7 +9,7 @@ import { Block } from './block.ts';
 import { counterExemplar, bucketExemplars } from './exemplars.ts';
 import { labelsText, labelText, sampleText } from './label_text.ts';
 import type { Format } from './negotiation.ts';
-import { canonicalNumber, secondsText } from './numbers.ts';
+import { secondsText } from './numbers.ts';
 import type { Source } from './store.ts';
 
 /** What all series of one metric family share. */

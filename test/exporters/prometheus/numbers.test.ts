@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { canonicalNumber, MAX_NUMBER_LENGTH, secondsText, writeNumber } from '../../../exporters/prometheus/numbers.ts';
+import { MAX_NUMBER_LENGTH, secondsText, writeNumber } from '../../../exporters/prometheus/numbers.ts';
+import { canonicalNumber } from '../../../src/prometheus/canonical_number.ts';
 
 function text(value: number): string {
   const bytes = Buffer.alloc(MAX_NUMBER_LENGTH + 1);
