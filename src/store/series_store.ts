@@ -2,7 +2,23 @@
 import type { ComponentLog } from '../component.ts';
 import type { MetricBatch, Resource } from '../model/batch.ts';
 import type { TranslationStrategy } from '../prometheus/names.ts';
-import type { Labels, Matcher, MetricMetadata, NativeHistogram, Queryable } from './queryable.ts';
+import { createDisk } from './disk.ts';
+import type { ReadChunk } from './disk_format.ts';
+import { createIngest } from './ingest.ts';
+import { compileSelection } from './matchers.ts';
+import { createNames } from './names.ts';
+import type {
+  Labels,
+  Matcher,
+  MetricMetadata,
+  NativeHistogram,
+  Queryable,
+  Samples,
+  StoredSeries,
+} from './queryable.ts';
+import { SampleTable } from './sample_table.ts';
+import { SeriesTable, toPairs, type Pairs } from './series_table.ts';
+import { compareTexts } from './symbols.ts';
 
 export interface StoreOptions {
   /** Samples are kept for so long, and up to half as long again: what is old goes in blocks. */
@@ -78,6 +94,10 @@ export interface StoreFigures {
   readonly forgotten_series: number;
 }
 
+/**
+ * `samples()` of its series decodes into arrays that all series of a store share: they are valid until the next call for
+ * any of them.
+ */
 export interface SeriesStore extends Queryable {
   /**
    * Takes a batch in. Series that ended, or that their receiver's whole collection has no more, get their mark. Batches
@@ -104,10 +124,232 @@ export interface SeriesStore extends Queryable {
   close(): Promise<void>;
 }
 
-/*
- * `samples()` decodes into arrays that all series of a store share: they are valid until the next call for any of them.
- */
+/** Ahead of the clock, as Prometheus takes it from a scrape. */
+const MAX_AHEAD_MS = 600_000;
+/** Of the budget, what heads, labels and index may take: the rest is for history. */
+const MAX_FIXED_PART = 0.75;
+/** Blocks of so much of the retention are given up together: heads, and pages of compressed samples. */
+const HEAD_PART = 1 / 4;
+const PAGE_PART = 3 / 8;
+const PAGE_BYTES = { least: 4096, most: 65_536 };
+const FLUSH_INTERVAL_MS = 50_000;
+const NO_RESOURCE: Resource = { attributes: {}, schemaUrl: '' };
 
-export function createStore(_options: StoreOptions): SeriesStore {
-  throw new Error('Cannot create a store: it is being built');
+export function createStore(options: StoreOptions): SeriesStore {
+  const { retention_ms, max_bytes, max_series, directory, log, now_ms = Date.now } = options;
+  const isSelected = options.select && compileSelection(options.select);
+  const translation: Translation = {
+    strategy: 'UnderscoreEscapingWithSuffixes',
+    namespace: '',
+    hasScopeLabels: false,
+    promoted: [],
+    constant: {},
+    ownResource: NO_RESOURCE,
+    hasTargetInfo: true,
+    ...options.translation,
+  };
+  const table = new SeriesTable();
+  const metrics = new Map<string, MetricMetadata>();
+  const disk = directory === undefined ? undefined : createDisk({ directory, retention_ms, max_bytes, log, now_ms });
+  const samples = new SampleTable({
+    pageBytes: Math.max(PAGE_BYTES.least, Math.min(PAGE_BYTES.most, Math.floor(max_bytes / 64))),
+    onSamples: disk && ((excerpt) => disk.add(keyOf(excerpt.slot), () => table.pairs(excerpt.slot), excerpt)),
+  });
+  const ingest = createIngest({
+    names: createNames(translation),
+    table,
+    samples,
+    hasTargetInfo: translation.hasTargetInfo,
+    slotFor,
+    checkTime,
+    onMetric: (metric) => void metrics.set(metric.name, metric),
+  });
+  const maintenance_ms = Math.min(10_000, retention_ms / 64);
+  let nextMaintenance_ms = -Infinity;
+  let flushing: NodeJS.Timeout | undefined;
+  const counts = { evicted: 0, expired: 0, forgotten: 0 };
+
+  const bytes = (): number => table.bytes + samples.bytes;
+  /** A number that no other series ever had. */
+  const keyOf = (slot: number): number => table.generations[slot]! * 2 ** 32 + slot;
+
+  function checkTime(time_ms: number): Refusal | undefined {
+    const now = now_ms();
+    if (time_ms > now + MAX_AHEAD_MS) return 'too_far_ahead';
+    // Also what is no number.
+    return time_ms >= now - retention_ms ? undefined : 'too_old';
+  }
+
+  function slotFor(pairs: Pairs): number | Refusal | 'unselected' {
+    const known = table.find(pairs);
+    if (known !== undefined) return known;
+    if (isSelected !== undefined && !isSelected(pairs)) return 'unselected';
+    if (table.count >= max_series) {
+      log.once('series_limit', `Cannot keep more than ${max_series} series: new ones are left out`);
+      return 'series_limit';
+    }
+    if (bytes() - samples.log.bytes > max_bytes * MAX_FIXED_PART) {
+      log.once('byte_limit', `Cannot keep more series in ${max_bytes} bytes: new ones are left out`);
+      return 'byte_limit';
+    }
+    const slot = table.create(pairs);
+    samples.reserve(slot + 1);
+    samples.reset(slot);
+    return slot;
+  }
+
+  /** Gives up what is too old or too much. */
+  function maintain(now: number): void {
+    const isOver = bytes() > max_bytes;
+    if (now < nextMaintenance_ms && now > nextMaintenance_ms - 2 * maintenance_ms && !isOver) return;
+    nextMaintenance_ms = now + maintenance_ms;
+    const headBegin_ms = now - retention_ms * HEAD_PART;
+    for (let slot = 0; slot < table.slots; slot++) {
+      if (table.has(slot)) samples.tidy(slot, headBegin_ms, headBegin_ms);
+    }
+    const chunks = samples.log;
+    chunks.closePageBegunBefore(now - retention_ms * PAGE_PART);
+    while (chunks.oldestPageEnd_ms !== undefined && chunks.oldestPageEnd_ms < now - retention_ms) {
+      counts.expired += chunks.dropOldest();
+    }
+    if (bytes() > max_bytes) evict();
+    forgetEmpty();
+  }
+
+  function evict(): void {
+    log.once(
+      'max_bytes',
+      `Cannot keep ${retention_ms / 1000} s of history in ${max_bytes} bytes: the oldest goes first`,
+    );
+    const chunks = samples.log;
+    const dropDown = (): void => {
+      while (bytes() > max_bytes && chunks.pageCount > 0) counts.evicted += chunks.dropOldest();
+    };
+    dropDown();
+    // Histograms take most of their room before they are compressed.
+    if (bytes() <= max_bytes || samples.histogramHeadBytes === 0) return;
+    for (let slot = 0; slot < table.slots; slot++) if (table.has(slot)) samples.seal(slot);
+    dropDown();
+  }
+
+  function forgetEmpty(): void {
+    const empty: number[] = [];
+    for (let slot = 0; slot < table.slots; slot++) if (table.has(slot) && samples.isEmpty(slot)) empty.push(slot);
+    if (empty.length === 0) return;
+    for (const slot of empty) samples.release(slot);
+    table.forget(empty);
+    counts.forgotten += empty.length;
+    for (const name of metrics.keys()) if (!hasSeries(name)) metrics.delete(name);
+    log.over('series_limit', 'New series are kept again');
+    log.over('byte_limit', 'New series are kept again');
+  }
+
+  function hasSeries(name: string): boolean {
+    return ['', '_bucket', '_count'].some((suffix) => table.hasValue('__name__', `${name}${suffix}`));
+  }
+
+  function slotsIn(matchers: readonly Matcher[], from_ms: number, to_ms: number): number[] {
+    maintain(now_ms());
+    return table.select(matchers).filter((slot) => samples.mayHave(slot, from_ms, to_ms));
+  }
+
+  function restore(pairs: Pairs, { count, times, values, stale, histograms, held }: ReadChunk): void {
+    const slot = slotFor(pairs);
+    if (typeof slot !== 'number') return;
+    let next = 0;
+    for (let i = 0; i < count; i++) {
+      const histogram = (histograms & (1 << i)) === 0 ? undefined : held[next++];
+      const value = (stale & (1 << i)) === 0 ? (histogram ?? values[i]!) : 'stale';
+      if (checkTime(times[i]!) === undefined) ingest.add(slot, times[i]!, value);
+    }
+    // It came from the disk.
+    samples.tellNothingOf(slot);
+  }
+
+  async function flush(): Promise<void> {
+    if (disk === undefined) return;
+    maintain(now_ms());
+    for (let slot = 0; slot < table.slots; slot++) if (table.has(slot)) samples.tell(slot);
+    await disk.flush();
+  }
+
+  return {
+    consume(batch) {
+      const refused = ingest.consume(batch);
+      maintain(now_ms());
+      return refused;
+    },
+    append(labels, time_ms, value) {
+      const time = Math.round(time_ms);
+      const refusal = checkTime(time);
+      if (refusal !== undefined) return refusal;
+      const slot = slotFor(toPairs(labels));
+      if (slot === 'unselected') return undefined;
+      if (typeof slot !== 'number') return slot;
+      const outcome = ingest.add(slot, time, value);
+      maintain(now_ms());
+      return outcome;
+    },
+    select: (matchers, from_ms, to_ms) =>
+      slotsIn(matchers, from_ms, to_ms).map((slot) => new HeldSeries(slot, table, samples)),
+    labelNames: (matchers, from_ms, to_ms) => table.namesOf(slotsIn(matchers, from_ms, to_ms)),
+    labelValues: (name, matchers, from_ms, to_ms) => table.valuesOf(name, slotsIn(matchers, from_ms, to_ms)),
+    metadata: () =>
+      [...metrics.values()].filter(({ name }) => hasSeries(name)).sort((a, b) => compareTexts(a.name, b.name)),
+    figures: () => ({
+      series: table.count,
+      samples: samples.samples,
+      bytes: bytes(),
+      chunk_bytes: samples.log.bytes,
+      disk_bytes: disk?.bytes ?? 0,
+      oldest_ms: samples.oldest_ms,
+      evicted_samples: counts.evicted,
+      expired_samples: counts.expired,
+      appended_samples: samples.samples + counts.evicted + counts.expired,
+      forgotten_series: counts.forgotten,
+    }),
+    async open() {
+      if (disk === undefined) return;
+      await disk.open(restore, () => maintain(now_ms()));
+      flushing = setInterval(() => void flush(), FLUSH_INTERVAL_MS).unref();
+    },
+    flush,
+    async close() {
+      clearInterval(flushing);
+      await flush();
+      await disk?.close();
+    },
+  };
 }
+
+/** A series as it was found; once it is forgotten it has no samples. */
+class HeldSeries implements StoredSeries {
+  readonly #slot: number;
+  readonly #generation: number;
+  readonly #table: SeriesTable;
+  readonly #samples: SampleTable;
+  #labels: Labels | undefined;
+
+  constructor(slot: number, table: SeriesTable, samples: SampleTable) {
+    this.#slot = slot;
+    this.#generation = table.generations[slot]!;
+    this.#table = table;
+    this.#samples = samples;
+  }
+
+  get labels(): Labels {
+    this.#labels ??= this.#isHeld ? this.#table.labels(this.#slot) : new Map();
+    return this.#labels;
+  }
+
+  /** In arrays that all series of the store share. */
+  samples(from_ms: number, to_ms: number): Samples {
+    return this.#isHeld ? this.#samples.read(this.#slot, from_ms, to_ms) : NOTHING;
+  }
+
+  get #isHeld(): boolean {
+    return this.#table.generations[this.#slot] === this.#generation && this.#table.has(this.#slot);
+  }
+}
+
+const NOTHING: Samples = { count: 0, times: new Float64Array(0), values: new Float64Array(0) };

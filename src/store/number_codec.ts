@@ -1,0 +1,306 @@
+/**
+ * Numbers of a chunk in few bits. What a host measures is mostly whole (bytes, counts) or whole hundredths (CPU time,
+ * load): then what remains of a prediction is written, in Rice codes, whose parameter each chunk chooses. Others are
+ * written as Gorilla does (Pelkonen et al., VLDB 2015), by the bits that differ from the number before.
+ */
+import { bitLength, unzigzag, zigzag, type BitReader, type BitWriter } from './bits.ts';
+
+/** Numbers in a chunk, at most. */
+export const CHUNK_LENGTH = 32;
+
+/** Whole numbers beyond it would not stay exact: differences of differences need three bits more. */
+const MAX_WHOLE = 2 ** 50;
+const POWERS = Array.from({ length: 10 }, (_, power) => 10 ** power);
+
+/** First byte: bits 0–1 the order of the prediction, 2 whether signs are kept, 3–6 decimals, 7 whether a shift follows. */
+const SIGNED = 0x04;
+const SHIFTED = 0x80;
+/** In place of the first byte's decimals: no whole numbers at all. */
+const DOUBLES = 15 << 3;
+/** In place of Rice's parameter: nothing remains. */
+const NOTHING = 63;
+/** So many ones say that the number itself follows, with its length before it. */
+const ESCAPE = 8;
+
+const whole = new Float64Array(CHUNK_LENGTH);
+const differences = new Float64Array(CHUNK_LENGTH);
+const seconds = new Float64Array(CHUNK_LENGTH);
+const remainders = new Float64Array(CHUNK_LENGTH);
+const lengths = new Uint8Array(64);
+
+/** Writes `count` numbers, at least one. */
+export function encodeNumbers(writer: BitWriter, values: Float64Array, count: number): void {
+  const decimals = toWhole(values, count);
+  if (decimals === undefined) encodeDoubles(writer, values, count);
+  else encodeWhole(writer, count, decimals);
+}
+
+/** Reads what {@link encodeNumbers} wrote into `values`, from `start`. */
+export function decodeNumbers(reader: BitReader, values: Float64Array, start: number, count: number): void {
+  const head = reader.byte();
+  if ((head & 0x78) === DOUBLES) decodeDoubles(reader, values, start, count);
+  else decodeWhole(reader, head, values, start, count);
+}
+
+/** Fills `whole`, and returns by which power of ten it was made so. */
+function toWhole(values: Float64Array, count: number): number | undefined {
+  let decimals = 0;
+  let factor = 1;
+  for (let i = 0; i < count;) {
+    const value = values[i]!;
+    const scaled = Math.round(value * factor);
+    if (scaled / factor === value && Math.abs(scaled) <= MAX_WHOLE && (value !== 0 || 1 / value > 0)) {
+      whole[i++] = scaled;
+    } else if (decimals < 9 && Number.isFinite(value) && (value !== 0 || 1 / value > 0)) {
+      // What came before is whole at this power too, or is found not to be.
+      factor = POWERS[++decimals]!;
+      i = 0;
+    } else return undefined;
+  }
+  return decimals;
+}
+
+function encodeWhole(writer: BitWriter, count: number, decimals: number): void {
+  const order = predict(count);
+  const source = order === 0 ? whole : order === 1 ? differences : seconds;
+  const first = order === 2 ? 2 : 1;
+  let least = Infinity;
+  let most = -Infinity;
+  for (let i = first; i < count; i++) {
+    // Distances from the first number are what order 0 leaves.
+    const remainder = (remainders[i] = order === 0 ? source[i]! - whole[0]! : source[i]!);
+    if (remainder < least) least = remainder;
+    if (remainder > most) most = remainder;
+  }
+  if (least >= most || first >= count) {
+    if (first >= count) least = 0;
+    writeHead(writer, order, decimals, 0, false);
+    writer.byte(NOTHING);
+    writeStart(writer, order, count);
+    writer.signed(least);
+    return;
+  }
+  let lowBits = 0;
+  let lowBitsAbove = 0;
+  for (let i = first; i < count; i++) {
+    lowBits |= remainders[i]! % 0x8000_0000;
+    lowBitsAbove |= (remainders[i]! - least) % 0x8000_0000;
+  }
+  const signed = costOf(count, first, 0, trailingZeros(lowBits), true);
+  const above = costOf(count, first, least, trailingZeros(lowBitsAbove), false);
+  const best = signed.bits < above.bits + 8 * varintLength(zigzag(least)) ? signed : above;
+  writeHead(writer, order, decimals, best.shift, best.isSigned);
+  writer.byte(best.parameter);
+  writeStart(writer, order, count);
+  if (!best.isSigned) writer.signed(least);
+  writeRice(writer, count, first, best.isSigned ? 0 : least, best);
+}
+
+function writeHead(writer: BitWriter, order: number, decimals: number, shift: number, isSigned: boolean): void {
+  writer.byte(order | (isSigned ? SIGNED : 0) | (decimals << 3) | (shift > 0 ? SHIFTED : 0));
+  if (shift > 0) writer.byte(shift);
+}
+
+function writeStart(writer: BitWriter, order: number, count: number): void {
+  writer.signed(whole[0]!);
+  if (order === 2 && count > 1) writer.signed(differences[1]!);
+}
+
+/** Which differences are the smallest: 0 from the first number, 1 from the one before, 2 from the difference before. */
+function predict(count: number): 0 | 1 | 2 {
+  const start = whole[0]!;
+  for (let i = 1; i < count; i++) differences[i] = whole[i]! - whole[i - 1]!;
+  const middle = differences[count >> 1]!;
+  let [fromStart, fromPrevious, fromRate, fromDifference] = [0, 0, 0, 0];
+  seconds[1] = 0;
+  for (let i = 1; i < count; i++) {
+    fromStart += magnitude(whole[i]! - start);
+    fromPrevious += magnitude(differences[i]!);
+    fromRate += magnitude(differences[i]! - middle);
+    if (i > 1) fromDifference += magnitude((seconds[i] = differences[i]! - differences[i - 1]!));
+  }
+  const one = Math.min(fromPrevious, fromRate);
+  if (fromStart <= one && fromStart <= fromDifference) return 0;
+  return one <= fromDifference ? 1 : 2;
+}
+
+function magnitude(value: number): number {
+  return value === 0 ? 0 : 1 + bitLength(Math.abs(value));
+}
+
+interface Rice {
+  readonly isSigned: boolean;
+  readonly shift: number;
+  readonly parameter: number;
+  readonly bits: number;
+}
+
+/** The best parameter, by how many of the numbers have which length. */
+function costOf(count: number, first: number, least: number, shift: number, isSigned: boolean): Rice {
+  lengths.fill(0);
+  let longest = 0;
+  const unit = 2 ** shift;
+  for (let i = first; i < count; i++) {
+    const remainder = (remainders[i]! - least) / unit;
+    const length = bitLength(isSigned ? zigzag(remainder) : remainder);
+    lengths[length]!++;
+    if (length > longest) longest = length;
+  }
+  let parameter = 0;
+  let bits = Infinity;
+  for (let candidate = 0; candidate <= longest; candidate++) {
+    let sum = 0;
+    for (let length = 0; length <= longest; length++) {
+      const of = lengths[length]!;
+      if (of > 0) sum += of * riceBits(length, candidate);
+    }
+    if (sum < bits) [parameter, bits] = [candidate, sum];
+  }
+  return { isSigned, shift, parameter, bits };
+}
+
+/** About how many bits a number of `length` bits takes. */
+function riceBits(length: number, parameter: number): number {
+  if (length <= parameter) return parameter + 1;
+  // Between 2^(n-1) and 2^n - 1 ones, for n bits beyond the parameter's.
+  if (length - parameter <= 3) return parameter + 1 + 0.72 * (1 << (length - parameter));
+  return ESCAPE + 6 + length;
+}
+
+function writeRice(writer: BitWriter, count: number, first: number, least: number, rice: Rice): void {
+  const { isSigned, shift, parameter } = rice;
+  const unit = 2 ** shift;
+  const divisor = 2 ** parameter;
+  for (let i = first; i < count; i++) {
+    const remainder = (remainders[i]! - least) / unit;
+    const value = isSigned ? zigzag(remainder) : remainder;
+    const quotient = Math.floor(value / divisor);
+    if (quotient < ESCAPE) {
+      // So many ones, and a zero.
+      writer.bits(2 ** (quotient + 1) - 2, quotient + 1);
+      if (parameter > 0) writer.bits(value % divisor, parameter);
+    } else {
+      const length = bitLength(value);
+      writer.bits(255, ESCAPE);
+      writer.bits(length, 6);
+      writer.bits(value, length);
+    }
+  }
+  writer.align();
+}
+
+function decodeWhole(reader: BitReader, head: number, values: Float64Array, start: number, count: number): void {
+  const order = head & 3;
+  const isSigned = (head & SIGNED) !== 0;
+  const factor = POWERS[(head >> 3) & 15]!;
+  const unit = (head & SHIFTED) === 0 ? 1 : 2 ** reader.byte();
+  const parameter = reader.byte();
+  const divisor = 2 ** parameter;
+  const base = reader.signed();
+  let value = base;
+  values[start] = value / factor;
+  let difference = 0;
+  let i = 1;
+  if (order === 2 && count > 1) {
+    difference = reader.signed();
+    value += difference;
+    values[start + i++] = value / factor;
+  }
+  const least = isSigned ? 0 : reader.signed();
+  for (; i < count; i++) {
+    let remainder = least;
+    if (parameter !== NOTHING) {
+      const quotient = reader.ones();
+      let code: number;
+      if (quotient === ESCAPE) code = reader.bits(reader.bits(6));
+      else code = parameter === 0 ? quotient : quotient * divisor + reader.bits(parameter);
+      remainder += (isSigned ? unzigzag(code) : code) * unit;
+    }
+    if (order === 0) value = base + remainder;
+    else if (order === 1) value += remainder;
+    else value += difference += remainder;
+    values[start + i] = factor === 1 ? value : value / factor;
+  }
+  if (parameter !== NOTHING) reader.align();
+}
+
+const pair = new Float64Array(1);
+const words = new Uint32Array(pair.buffer);
+/** Of the number that a machine keeps first: the low half, wherever Node.js runs. */
+const LOW = 0;
+const HIGH = 1;
+
+/** `0`: as before. `10`: bits within the last window. `11`: a window, 5 bits of leading zeros and 6 of length, and its bits. */
+function encodeDoubles(writer: BitWriter, values: Float64Array, count: number): void {
+  writer.byte(DOUBLES);
+  let [high, low] = [0, 0];
+  let [leading, length] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    pair[0] = values[i]!;
+    const differentHigh = (words[HIGH]! ^ high) >>> 0;
+    const differentLow = (words[LOW]! ^ low) >>> 0;
+    high = words[HIGH]!;
+    low = words[LOW]!;
+    if (differentHigh === 0 && differentLow === 0) {
+      writer.bits(0, 1);
+      continue;
+    }
+    const zerosBefore = Math.min(31, differentHigh === 0 ? 31 : Math.clz32(differentHigh));
+    const zerosAfter = differentLow === 0 ? 32 + trailingZeros(differentHigh) : trailingZeros(differentLow);
+    const own = 64 - zerosBefore - zerosAfter;
+    const fits = length > 0 && zerosBefore >= leading && zerosAfter >= 64 - leading - length;
+    if (fits && length <= own + 11) writer.bits(2, 2);
+    else {
+      [leading, length] = [zerosBefore, own];
+      writer.bits(3, 2);
+      writer.bits(leading, 5);
+      writer.bits(length - 1, 6);
+    }
+    writeWindow(writer, differentHigh, differentLow, 64 - leading - length, length);
+  }
+  writer.align();
+}
+
+/** `length` bits above the lowest `shift`. */
+function writeWindow(writer: BitWriter, high: number, low: number, shift: number, length: number): void {
+  if (shift >= 32) {
+    writer.bits(high >>> (shift - 32), length);
+    return;
+  }
+  const inLow = Math.min(length, 32 - shift);
+  if (length > inLow) writer.bits(high, length - inLow);
+  writer.bits(low >>> shift, inLow);
+}
+
+function decodeDoubles(reader: BitReader, values: Float64Array, start: number, count: number): void {
+  let [high, low] = [0, 0];
+  let [leading, length] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    if (reader.bits(1) === 1) {
+      if (reader.bits(1) === 1) {
+        leading = reader.bits(5);
+        length = reader.bits(6) + 1;
+      }
+      const shift = 64 - leading - length;
+      if (shift >= 32) high = (high ^ (reader.bits(length) << (shift - 32))) >>> 0;
+      else {
+        const inLow = Math.min(length, 32 - shift);
+        if (length > inLow) high = (high ^ reader.bits(length - inLow)) >>> 0;
+        low = (low ^ (reader.bits(inLow) << shift)) >>> 0;
+      }
+    }
+    words[HIGH] = high;
+    words[LOW] = low;
+    values[start + i] = pair[0]!;
+  }
+  reader.align();
+}
+
+/** 31 where the lowest 32 bits are all zero: no more is ever shifted. */
+function trailingZeros(bits: number): number {
+  return bits === 0 ? 31 : 31 - Math.clz32(bits & -bits);
+}
+
+function varintLength(value: number): number {
+  return Math.max(1, Math.ceil(bitLength(value) / 7));
+}
