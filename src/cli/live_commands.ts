@@ -30,7 +30,8 @@ export function addLive(program: Command, commandLine: CommandLine, finish: Fini
   addTap(program, commandLine, finish);
 }
 
-function addLiveSelection(command: Command, url: string): Command {
+/** The options that say which agent. */
+export function addLiveSelection(command: Command, url: string): Command {
   return addSelection(command)
     .option('--url <url>', `${url}; found by the configuration if left out`)
     .option('--ca-file <file>', 'PEM file with the authorities to trust, for https')

@@ -33,6 +33,9 @@ export interface LiveRequest {
   readonly url: string;
   readonly tls: LiveTls;
   readonly headers?: Readonly<Record<string, string>>;
+  /** GET unless said. */
+  readonly method?: 'POST' | 'DELETE';
+  readonly body?: string;
   readonly abort: AbortSignal;
 }
 
@@ -44,16 +47,16 @@ const MOST_REFUSAL_BYTES = 4096;
  * Resolves with an answer of status 200.
  * @throws {LiveError}
  */
-export async function askLive({ url, tls, headers = {}, abort }: LiveRequest): Promise<IncomingMessage> {
+export async function askLive({ url, tls, headers = {}, method, body, abort }: LiveRequest): Promise<IncomingMessage> {
   const { protocol, origin } = new URL(url);
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const options: RequestOptions = { headers, agent: false, signal: abort, timeout: SILENCE_MS };
+  const options: RequestOptions = { method, headers, agent: false, signal: abort, timeout: SILENCE_MS };
   const request =
     protocol === 'https:'
       ? process.getBuiltinModule('node:https').request(url, { ...options, ...tlsOptions(tls) }, resolve)
       : process.getBuiltinModule('node:http').request(url, options, resolve);
   request.on('timeout', () => request.destroy(new Error('nothing came for a minute')));
-  request.on('error', reject).end();
+  request.on('error', reject).end(body);
   let response: IncomingMessage;
   try {
     response = await promise;

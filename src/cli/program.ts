@@ -1,6 +1,7 @@
 /** The commands of `sonde` and their options. What they do is loaded when one of them runs, so that help is quick. */
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../model/version.ts';
+import { addAlerts } from './alerts_commands.ts';
 import { addSelection, examples, type CommandLine, type Finish, type Selection } from './command_options.ts';
 import { addConfig } from './config_commands.ts';
 import { EXIT_CODES, EXIT_CODES_HELP } from './exit_codes.ts';
@@ -65,6 +66,7 @@ export function createProgram(commandLine: CommandLine, finish: (exitCode: numbe
   addComponents(program, commandLine, finish);
   addDescribe(program, commandLine, finish);
   addLive(program, commandLine, finish);
+  addAlerts(program, commandLine, finish);
   addConfig(program, commandLine, finish);
   addQueue(program, commandLine, finish);
   pointToHelp(program, 'sonde');

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Unpacks real servers and peers from Debian packages into a private folder: nothing is installed, no root needed.
-#   get.sh DEST NAME...     NAME: prometheus promtool node_exporter victoriametrics nats influxdb carbon collectd netdata chromium journald otelcol
+#   get.sh DEST NAME...     NAME: prometheus promtool node_exporter alertmanager victoriametrics nats influxdb carbon collectd netdata chromium journald otelcol
 # Prints one line a server: NAME<TAB>PATH of its main program. Idempotent; about 10 s for most, 3-4 min for otelcol (252 library packages, a Go build).
 set -euo pipefail
 dest=$(realpath -m "$1"); shift
@@ -42,6 +42,7 @@ say() { [ -e "$dest/$2" ] || { echo "get.sh: $1: no $2 after unpacking" >&2; exi
 for name in "$@"; do
   case $name in
     prometheus) unpack sid prometheus prometheus; say prometheus prometheus/usr/bin/prometheus ;;
+    alertmanager) unpack sid alertmanager prometheus-alertmanager; say alertmanager alertmanager/usr/bin/prometheus-alertmanager ;;
     promtool) unpack sid promtool promtool; say promtool promtool/usr/bin/promtool ;;
     node_exporter) unpack sid node_exporter prometheus-node-exporter; say node_exporter node_exporter/usr/bin/prometheus-node-exporter ;;
     victoriametrics) unpack sid victoriametrics victoria-metrics; say victoriametrics victoriametrics/usr/bin/victoria-metrics; say vmagent victoriametrics/usr/bin/vmagent ;;
