@@ -1,20 +1,36 @@
 /** Hands on what a processor has held: what is refused waits and is tried again, so that nothing is lost to a full queue. */
-import type { ComponentLog, ProcessorContext } from './component.ts';
+import type { ComponentLog, Consumer, ProcessorContext } from './component.ts';
 import { messageOf, PermanentError, RetryableError } from './errors.ts';
-import type { LogRecord } from './model/batch.ts';
+import type { Batch, LogRecord } from './model/batch.ts';
 
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 30_000;
 /** Hand-overs that may wait behind one that takes long. */
 const MOST_WAITING = 2;
 
-export interface HeldRecords {
+interface Held {
   /** Whether what was handed over before is not taken, or not yet: until then nothing more is to be held. */
   readonly isBlocked: boolean;
-  /** Hands on records, each of which was held as one item. Resolves when they are taken, dropped or wait for a repetition. */
-  handOn(records: readonly LogRecord[]): Promise<void>;
   /** Tries a last time; what is refused is dropped as `undelivered`. */
   stop(): Promise<void>;
+}
+
+export interface HeldRecords extends Held {
+  /** Hands on records, each of which was held as one item. Resolves when they are taken, dropped or wait for a repetition. */
+  handOn(records: readonly LogRecord[]): Promise<void>;
+}
+
+/** A batch for a consumer: for `next`, its items were held; for `own`, the processor has made them. */
+export interface HeldBatch {
+  readonly batch: Batch;
+  readonly to: Consumer;
+  /** Items that are released when it is taken. */
+  readonly held: number;
+}
+
+export interface HeldBatches extends Held {
+  /** Hands on batches, one after the other. Resolves when they are taken, dropped or wait for a repetition. */
+  handOn(batches: readonly HeldBatch[]): Promise<void>;
 }
 
 /** What it needs of a processor's context. */
@@ -22,8 +38,23 @@ export type HeldRecordsContext = Pick<ProcessorContext<unknown>, 'next' | 'drop'
   readonly log: Pick<ComponentLog, 'once' | 'over'>;
 };
 
-export function createHeldRecords({ next, drop, release, log }: HeldRecordsContext): HeldRecords {
-  const waiting: (readonly LogRecord[])[] = [];
+export function createHeldRecords(context: HeldRecordsContext): HeldRecords {
+  const held = createHeldBatches(context);
+  return {
+    get isBlocked() {
+      return held.isBlocked;
+    },
+    handOn(records) {
+      const count = records.length;
+      const batch = { signal: 'logs', count, records } as const;
+      return held.handOn(count === 0 ? [] : [{ batch, to: context.next, held: count }]);
+    },
+    stop: () => held.stop(),
+  };
+}
+
+export function createHeldBatches({ drop, release, log }: Omit<HeldRecordsContext, 'next'>): HeldBatches {
+  const waiting: (readonly HeldBatch[])[] = [];
   let sending: Promise<void> = Promise.resolve();
   let isSending = false;
   let isRefused = false;
@@ -31,29 +62,36 @@ export function createHeldRecords({ next, drop, release, log }: HeldRecordsConte
   let retries = 0;
   let timer: NodeJS.Timeout | undefined;
 
-  function giveUp(records: readonly LogRecord[], reason: string): void {
-    drop(reason, records.length);
-    release(records.length);
+  function giveUp({ held }: HeldBatch, reason: string): void {
+    // What nobody handed in is refused, and counted so.
+    if (held === 0) return;
+    drop(reason, held);
+    release(held);
   }
 
   async function send(): Promise<void> {
     isSending = true;
-    for (let records = waiting[0]; records !== undefined; records = waiting[0]) {
+    for (let lot = waiting[0]; lot !== undefined; lot = waiting[0]) {
+      const [first, ...others] = lot;
+      if (first === undefined) {
+        waiting.shift();
+        continue;
+      }
       try {
-        const pending = next.consume({ signal: 'logs', count: records.length, records });
+        const pending = first.to.consume(first.batch);
         // What is taken at once makes nobody wait.
         if (pending !== undefined) await pending;
-        release(records.length);
+        release(first.held);
       } catch (error) {
         if (!(error instanceof RetryableError) || isStopping) {
-          giveUp(records, error instanceof PermanentError ? 'refused' : 'undelivered');
+          giveUp(first, error instanceof PermanentError ? 'refused' : 'undelivered');
         } else {
           refuse(error);
           break;
         }
       }
-      waiting.shift();
-      if (isRefused) log.over('refused', 'Records that were held are taken again');
+      waiting[0] = others;
+      if (isRefused) log.over('refused', 'What was held is taken again');
       isRefused = false;
       retries = 0;
     }
@@ -64,7 +102,7 @@ export function createHeldRecords({ next, drop, release, log }: HeldRecordsConte
   function refuse(error: RetryableError): void {
     isRefused = true;
     const wait_ms = Math.min(error.retryAfter_ms ?? FIRST_WAIT_MS * 2 ** retries++, LONGEST_WAIT_MS);
-    log.once('refused', `Cannot hand on records that were held: ${messageOf(error)}; will try again`);
+    log.once('refused', `Cannot hand on what was held: ${messageOf(error)}; will try again`);
     timer = setTimeout(() => void start(), wait_ms);
   }
 
@@ -78,8 +116,8 @@ export function createHeldRecords({ next, drop, release, log }: HeldRecordsConte
     get isBlocked() {
       return isRefused || waiting.length >= MOST_WAITING;
     },
-    handOn(records) {
-      if (records.length > 0) waiting.push(records);
+    handOn(batches) {
+      if (batches.length > 0) waiting.push(batches);
       return isRefused ? Promise.resolve() : start();
     },
     async stop() {
