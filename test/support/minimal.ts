@@ -10,6 +10,7 @@ const MINIMAL: Readonly<Record<string, object>> = {
   'receiver kmsg': { position_file: '/nowhere/kmsg.json' },
   'receiver syslog': { tcp: { endpoint: '127.0.0.1:0' } },
   'processor attributes': { actions: [{ key: 'k', action: 'upsert', value: 'w' }] },
+  'processor delta': { metrics: ['g'] },
   'processor probabilistic_sampler': { sampling_percentage: 100 },
   'processor rate_limit': { records_per_second: 1 },
   'processor resource': { attributes: [{ key: 'k', action: 'upsert', value: 'w' }] },
