@@ -21,6 +21,8 @@ export interface Excerpt {
 
 export interface SampleTableOptions {
   readonly pageBytes: number;
+  /** Longest time from the first to the last sample of a chunk. */
+  readonly maxSpan_ms: number;
   /** Hears of samples before they are compressed, and of others when asked; the excerpt is valid during the call. */
   readonly onSamples?: ((excerpt: Excerpt) => void) | undefined;
 }
@@ -63,6 +65,7 @@ export class SampleTable {
   #samplesInHeads = 0;
 
   readonly #onSamples: ((excerpt: Excerpt) => void) | undefined;
+  readonly #maxSpan_ms: number;
   readonly #writer = new BitWriter();
   readonly #times = new Float64Array(CHUNK_LENGTH);
   readonly #numbers = new Float64Array(CHUNK_LENGTH);
@@ -70,7 +73,9 @@ export class SampleTable {
   #readValues = new Float64Array(512);
   readonly #path: Address[] = [];
 
-  constructor({ pageBytes, onSamples }: SampleTableOptions) {
+  constructor({ pageBytes, maxSpan_ms, onSamples }: SampleTableOptions) {
+    // A head has 32 bits for it.
+    this.#maxSpan_ms = Math.min(maxSpan_ms, 0xffff_ffff);
     this.log = new ChunkLog(pageBytes);
     this.#onSamples = onSamples;
   }
@@ -131,7 +136,7 @@ export class SampleTable {
     if (count === 0) {
       this.#headBase[head] = time_ms;
       if (this.#firstTime[slot] === Infinity) this.#firstTime[slot] = time_ms;
-    } else if (count === CHUNK_LENGTH || time_ms - this.#headBase[head]! > 0xffff_ffff) {
+    } else if (count === CHUNK_LENGTH || time_ms - this.#headBase[head]! > this.#maxSpan_ms) {
       this.seal(slot);
       this.#headBase[head] = time_ms;
       count = 0;

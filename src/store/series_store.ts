@@ -153,6 +153,7 @@ export function createStore(options: StoreOptions): SeriesStore {
   const disk = directory === undefined ? undefined : createDisk({ directory, retention_ms, max_bytes, log, now_ms });
   const samples = new SampleTable({
     pageBytes: Math.max(PAGE_BYTES.least, Math.min(PAGE_BYTES.most, Math.floor(max_bytes / 64))),
+    maxSpan_ms: retention_ms * HEAD_PART,
     onSamples: disk && ((excerpt) => disk.add(keyOf(excerpt.slot), () => table.pairs(excerpt.slot), excerpt)),
   });
   const ingest = createIngest({

@@ -1,53 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Labels, NativeHistogram } from '../../src/store/queryable.ts';
-import { createStore, type Refusal, type SeriesStore, type StoreOptions } from '../../src/store/series_store.ts';
-
-const HOUR = 3_600_000;
-const START = 1_760_000_000_000;
-
-interface Clock {
-  now: number;
-}
-
-function storeAt(clock: Clock, options: Partial<StoreOptions> = {}): { store: SeriesStore; said: string[] } {
-  const said: string[] = [];
-  const keys = new Set<string>();
-  const say = (message: string): void => void said.push(message);
-  const store = createStore({
-    retention_ms: HOUR,
-    max_bytes: 16 * 2 ** 20,
-    max_series: 1000,
-    now_ms: () => clock.now,
-    log: {
-      info: say,
-      warn: say,
-      error: say,
-      once: (key, message) => {
-        if (!keys.has(key)) say(message);
-        keys.add(key);
-      },
-      over: (key) => void keys.delete(key),
-    },
-    ...options,
-  });
-  return { store, said };
-}
-
-const labelsOf = (labels: Record<string, string>): Labels => new Map(Object.entries(labels));
-
-type Sample = readonly [time: number, value: number | NativeHistogram | 'stale'];
-
-function samplesOf(store: SeriesStore, name: string, from = -Infinity, to = Infinity): Sample[] {
-  const all = store.select([{ name: '__name__', op: '=', value: name }], from, to);
-  expect(all.length).toBeLessThanOrEqual(1);
-  if (all.length === 0) return [];
-  const { count, times, values, stale, histograms } = all[0]!.samples(from, to);
-  return Array.from({ length: count }, (_, i): Sample => {
-    if (stale?.[i] === 1) return [times[i]!, 'stale'];
-    return [times[i]!, histograms?.[i] ?? values[i]!];
-  });
-}
+import type { NativeHistogram } from '../../src/store/queryable.ts';
+import type { Refusal } from '../../src/store/series_store.ts';
+import { HOUR, labelsOf, samplesOf, START, storeAt, type Sample } from './store_at.ts';
 
 const histogram = fc
   .record({
@@ -130,3 +85,113 @@ function isSame(one: Sample[1], other: Sample[1]): boolean {
     return false;
   }
 }
+
+test('a store forgets samples older than its retention, and series that have no others, wholly', () => {
+  const clock = { now: START };
+  const { store } = storeAt(clock);
+  for (let i = 0; i < 4 * 240; i++) {
+    clock.now = START + i * 15_000;
+    store.append(labelsOf({ __name__: 'lasting', job: 'a' }), clock.now, i);
+    if (i < 100) store.append(labelsOf({ __name__: 'short', job: 'b' }), clock.now, i);
+    const held = samplesOf(store, 'lasting');
+    expect(held.at(-1)).toEqual([clock.now, i]);
+    // All of the retention is there, without a gap, and no more than half as much again.
+    const first = held[0]![0];
+    expect(first).toBeLessThanOrEqual(Math.max(START, clock.now - HOUR));
+    expect(first).toBeGreaterThanOrEqual(clock.now - 1.5 * HOUR);
+    expect(held.length).toBe((clock.now - first) / 15_000 + 1);
+  }
+  expect(store.labelValues('job', [], -Infinity, Infinity)).toEqual(['a']);
+  expect(store.figures()).toMatchObject({ series: 1, forgotten_series: 1, evicted_samples: 0 });
+  const { samples, expired_samples, appended_samples } = store.figures();
+  expect(samples + expired_samples).toBe(appended_samples);
+  expect(appended_samples).toBe(4 * 240 + 100);
+});
+
+test('a store stays within its bytes: the oldest samples go first, and it says so once', () => {
+  const clock = { now: START };
+  const { store, said } = storeAt(clock, { max_bytes: 400_000 });
+  let most = 0;
+  for (let i = 0; i < 400; i++) {
+    clock.now = START + i * 1000;
+    for (let s = 0; s < 100; s++) {
+      store.append(labelsOf({ __name__: `m${s}` }), clock.now, Math.sin(i * 1000 + s));
+    }
+    most = Math.max(most, store.figures().bytes);
+  }
+  expect(most).toBeLessThan(410_000);
+  expect(store.figures().evicted_samples).toBeGreaterThan(0);
+  expect(said.filter((line) => line.includes('the oldest goes first')).length).toBe(1);
+  for (let s = 0; s < 100; s++) {
+    const held = samplesOf(store, `m${s}`);
+    expect(held.at(-1)).toEqual([clock.now, Math.sin(399_000 + s)]);
+    expect(held[0]![0]).toBeGreaterThan(START);
+    expect(held.length).toBe((clock.now - held[0]![0]) / 1000 + 1);
+  }
+});
+
+test('a store refuses new series beyond its limit, and takes them when others were forgotten', () => {
+  const clock = { now: START };
+  const { store, said } = storeAt(clock, { max_series: 2 });
+  const append = (name: string): Refusal | undefined => store.append(labelsOf({ __name__: name }), clock.now, 1);
+  expect([append('a'), append('b'), append('c'), append('a')]).toEqual([
+    undefined,
+    undefined,
+    'series_limit',
+    undefined,
+  ]);
+  expect([append('c'), said.length]).toEqual(['series_limit', 1]);
+  clock.now += 2 * HOUR;
+  store.select([], 0, 0);
+  expect([append('c'), append('d'), append('e')]).toEqual([undefined, undefined, 'series_limit']);
+  expect(said.length).toBe(2);
+});
+
+test('a store refuses new series for which its bytes have no room', () => {
+  const clock = { now: START };
+  const { store, said } = storeAt(clock, { max_bytes: 100_000, max_series: 1_000_000 });
+  const refusals = Array.from({ length: 1000 }, (_, i) => store.append(labelsOf({ __name__: `m${i}` }), clock.now, 1));
+  expect(refusals).toContain('byte_limit');
+  expect(store.figures().bytes).toBeLessThan(110_000);
+  expect(said).toEqual(['Cannot keep more series in 100000 bytes: new ones are left out']);
+});
+
+test('a store takes no samples from beyond its retention, or from far ahead', () => {
+  const clock = { now: START };
+  const { store } = storeAt(clock);
+  const at = (time: number): Refusal | undefined => store.append(labelsOf({ __name__: 'a' }), time, 1);
+  expect(at(START - HOUR - 1)).toBe('too_old');
+  expect(at(START + 600_001)).toBe('too_far_ahead');
+  expect(at(NaN)).toBe('too_old');
+  expect([at(START - HOUR), at(START + 600_000)]).toEqual([undefined, undefined]);
+});
+
+test('a store keeps only series that it was told to select', () => {
+  const clock = { now: START };
+  const { store } = storeAt(clock, {
+    select: [[{ name: '__name__', op: '=', value: 'a' }], [{ name: 'job', op: '=~', value: 'x|y' }]],
+  });
+  for (const labels of [
+    { __name__: 'a' },
+    { __name__: 'b' },
+    { __name__: 'c', job: 'y' },
+    { __name__: 'c', job: 'yy' },
+  ])
+    expect(store.append(labelsOf(labels), START, 1)).toBe(undefined);
+  expect(store.labelNames([], 0, Infinity)).toEqual(['__name__', 'job']);
+  expect(store.labelValues('__name__', [], 0, Infinity)).toEqual(['a', 'c']);
+});
+
+test('a series that was found and is forgotten then has no samples, even when another has its place', () => {
+  const clock = { now: START };
+  const { store } = storeAt(clock);
+  store.append(labelsOf({ __name__: 'a' }), START, 1);
+  const [found] = store.select([], 0, Infinity);
+  const { labels } = found!;
+  clock.now += 2 * HOUR;
+  store.append(labelsOf({ __name__: 'b' }), clock.now, 2);
+  store.append(labelsOf({ __name__: 'c' }), clock.now, 2);
+  expect(found!.samples(0, Infinity).count).toBe(0);
+  expect(found!.labels).toBe(labels);
+  expect([...labels]).toEqual([['__name__', 'a']]);
+});
