@@ -6,6 +6,7 @@ import type { BatchObservableResult, Histogram, Logger, Meter, Observable } from
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
+import type { ConfigProblem } from './errors.ts';
 import type { Batch, Entity, LogBatch, MetricBatch, Resource, Signal, TraceBatch } from './model/batch.ts';
 import { duration, option, optional, positiveDuration, size } from './config/options.ts';
 import type { Host } from './procfs/host.ts';
@@ -298,12 +299,21 @@ export interface ProcessorDefinition<E extends Entries = Entries> {
    */
   readonly isBatching: boolean;
   readonly permissions: readonly Permission[];
+  /** What is wrong with the files that its options name: said with what is wrong with the options. */
+  check?(config: Config<E>): readonly ConfigProblem[];
+  /** The content of these files, or what changes with it: a reload makes the processor anew when it is another. */
+  fingerprint?(config: Config<E>): string;
   create(context: ProcessorContext<Config<E>>): Processor;
 }
 
 /** A definition of whatever options, as the lists and the agent hold it. */
-export interface AnyProcessorDefinition extends Omit<ProcessorDefinition, 'config' | 'create'> {
+export interface AnyProcessorDefinition extends Omit<
+  ProcessorDefinition,
+  'config' | 'create' | 'check' | 'fingerprint'
+> {
   readonly config: v.StrictObjectSchema<v.ObjectEntries, undefined>;
+  check?(config: unknown): readonly ConfigProblem[];
+  fingerprint?(config: unknown): string;
   create(context: ProcessorContext<unknown>): Processor;
 }
 
@@ -317,6 +327,8 @@ export function defineProcessor<E extends Entries>(definition: {
   readonly isStateful?: boolean;
   readonly isBatching?: boolean;
   readonly permissions?: readonly Permission[];
+  check?(config: Config<E & typeof processorOptions>): readonly ConfigProblem[];
+  fingerprint?(config: Config<E & typeof processorOptions>): string;
   create(context: ProcessorContext<Config<E & typeof processorOptions>>): Processor;
 }): ProcessorDefinition<E & typeof processorOptions> {
   return {

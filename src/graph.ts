@@ -73,7 +73,7 @@ export function buildGraph(config: GraphConfig, services: Services, before?: Gra
     for (const id of inOrder(pipeline, config.processors)) {
       const configured = config.processors.get(id)!;
       const key = `${pipeline.name} ${id}`;
-      const fingerprint = JSON.stringify([configured.raw]);
+      const fingerprint = JSON.stringify([configured.raw, configured.definition.fingerprint?.(configured.config)]);
       const kept = before?.processors.get(key);
       processors.set(
         key,

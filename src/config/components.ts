@@ -79,6 +79,7 @@ function loadSection(
     if (definition.kind === 'receiver') checkMetrics(definition, body, path, problems);
     checkExposure(definition, body, path, problems);
     if (config === undefined) continue;
+    if (definition.kind === 'processor') problems.push(...(definition.check?.(config) ?? []));
     const loaded = { id, type, definition, config, raw: toPlain(body), place };
     components.set(id, loaded);
   }
