@@ -130,7 +130,7 @@ export default defineProcessor({
     }
 
     function schedule(at_ms: number): void {
-      timer = setTimeout(() => close(at_ms), at_ms - performance.now());
+      timer = setTimeout(() => close(at_ms), Math.max(0, at_ms - performance.now()));
     }
 
     /** While what was handed on before is not taken, the window goes on, so that no more waits than there are series. */
