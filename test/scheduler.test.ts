@@ -1,36 +1,7 @@
 import { expect, test } from 'vitest';
 import fc from 'fast-check';
-import { createScheduler, nextTick, type Clock } from '../src/scheduler.ts';
-
-/** A wall clock that tests move, and timers that follow the monotonic time behind it. */
-function createTestClock(start_ms = 1_000_000) {
-  let monotonic = 0;
-  let wall = start_ms;
-  let timers: { at: number; callback: () => void }[] = [];
-  const clock: Clock & { advance(ms: number): void; jump(ms: number): void } = {
-    now: () => wall,
-    after(delay_ms, callback) {
-      const timer = { at: monotonic + delay_ms, callback };
-      timers.push(timer);
-      return () => (timers = timers.filter((one) => one !== timer));
-    },
-    advance(ms) {
-      const end = monotonic + ms;
-      for (;;) {
-        const due = timers.filter((one) => one.at <= end).sort((a, b) => a.at - b.at)[0];
-        if (due === undefined) break;
-        timers = timers.filter((one) => one !== due);
-        wall += due.at - monotonic;
-        monotonic = due.at;
-        due.callback();
-      }
-      wall += end - monotonic;
-      monotonic = end;
-    },
-    jump: (ms) => (wall += ms),
-  };
-  return clock;
-}
+import { createScheduler, nextTick } from '../src/scheduler.ts';
+import { createTestClock } from './support/clock.ts';
 
 test('createScheduler ticks at multiples of the interval moved by one offset for the instance', () => {
   const clock = createTestClock();
@@ -106,4 +77,21 @@ test('nextTick is after now, aligned, at most an interval away, and never the ti
       },
     ),
   );
+});
+
+test('createScheduler numbers ticks one by one, alike for all jobs of an interval, whatever the clock does', () => {
+  const clock = createTestClock();
+  const scheduler = createScheduler('i', clock);
+  const [first, second]: [number[], number[]] = [[], []];
+  scheduler.every(15_000, (_, tick) => first.push(tick));
+  clock.advance(40_000);
+  scheduler.every(15_000, (_, tick) => second.push(tick));
+  clock.advance(60_000);
+  first.slice(1).forEach((tick, at) => expect(tick).toBe(first[at]! + 1));
+  expect(second).toEqual(first.slice(-second.length));
+  // Ticks that are leapt over keep their numbers.
+  clock.jump(150_000);
+  clock.advance(15_000);
+  clock.advance(15_000);
+  expect(first.at(-1)! - first[0]!).toBeGreaterThanOrEqual(15);
 });

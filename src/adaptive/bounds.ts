@@ -60,6 +60,8 @@ export function floorOf({ unit }: Metric, kind: SeriesKind, { floors, max }: Ada
 }
 
 export function bound(kind: SeriesKind, floor: number, options: AdaptiveOptions, value: number, slope: number): number {
+  // Of infinity everything would be a small share.
+  if (!Number.isFinite(value)) return NaN;
   if (kind === 'gauge') return Math.max(options.gauge_error * Math.abs(value), floor);
   // One that stood still and moves is news, be it by one: errors, dropped packets, killed processes.
   if (slope === 0) return 0;

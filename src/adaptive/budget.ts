@@ -108,6 +108,8 @@ export function createBudget(options: BudgetOptions): Budget {
 
   function look(): void {
     cancel = clock.after(WINDOW_MS, look);
+    const text = (): string => JSON.stringify([...steps]);
+    const stepsBefore = text();
     const loads = measure();
     if (loads === undefined) return;
     const memory = measureMemory();
@@ -116,8 +118,6 @@ export function createBudget(options: BudgetOptions): Budget {
     const isMemoryOver = limits.memory !== undefined && memory > limits.memory;
     const isOver = excess > 0 || isMemoryOver;
     over = isOver ? over + 1 : 0;
-    const text = (): string => JSON.stringify([...steps]);
-    const stepsBefore = text();
     if (over >= WINDOWS_OVER || (isOver && steps.size > 0)) {
       if (isMemoryOver) raiseAll(loads, steps);
       else raise(loads, steps, excess);

@@ -36,8 +36,10 @@ export function createPace(options: PaceOptions): Pace {
 
   function run(scheduler: Scheduler): { stop(): void } {
     let fast: { stop(): void } | undefined;
+    let isStopped = false;
 
     function look(now_ms: number): void {
+      if (isStopped) return;
       const factor = brake.factorOf(receiver);
       if (factor > 1) burst?.end(now_ms);
       const isFast = factor === 1 && burstInterval_ms < interval_ms && burst?.look(now_ms) === true;
@@ -64,6 +66,7 @@ export function createPace(options: PaceOptions): Pace {
     const unlisten = burst === undefined ? undefined : board.listen(() => queueMicrotask(() => look(clock.now())));
     return {
       stop() {
+        isStopped = true;
         unlisten?.();
         base.stop();
         fast?.stop();

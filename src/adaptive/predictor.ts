@@ -42,15 +42,16 @@ export function createPredictor(options: AdaptiveOptions): Predictor {
       const now_ms = Number(batch.time) / 1e6;
       const gap_ms = now_ms - time_ms;
       if (lines?.layout !== batch.series) lines = new Lines(batch.series, options, lines);
-      // A clock that was set back, or far ahead, makes no lines.
-      const isOff = gap_ms <= 0 || gap_ms > options.max;
-      if (isOff) lines.forget();
+      // Of a clock that was set back there are no lines.
+      if (gap_ms <= 0) lines.forget();
       const late: number[] = [];
       const rows: number[] = [];
       for (let row = 0; row < batch.count; row++) {
         const value = batch.values[row]!;
         const isEnd = batch.flags !== undefined && (batch.flags[row]! & NO_RECORDED_VALUE) !== 0;
-        const verdict = isEnd ? SEND : lines.judge(row, value, now_ms, gap_ms, time_ms);
+        // Of an integer beyond 2^53 the column does not say whether it moved.
+        const isBeyond = isEnd || batch.exactValues?.has(row) === true;
+        const verdict = isBeyond ? SEND : lines.judge(row, value, now_ms, gap_ms, time_ms);
         if (verdict === LATE) {
           const lateRow = lines.leftOut[row]!;
           late.push(lateRow);
@@ -140,7 +141,8 @@ class Lines {
     const kind = this.#kinds[row]!;
     const last_ms = this.#times[row]!;
     if (kind === 'counter') {
-      if (last_ms === 0) {
+      // A reader sees what was before such a gap as another run.
+      if (last_ms === 0 || now_ms - last_ms > this.#options.max) {
         this.#olderTimes[row] = this.#youngerTimes[row] = now_ms;
         this.#olderValues[row] = this.#youngerValues[row] = value;
         this.#slopes[row] = NaN;

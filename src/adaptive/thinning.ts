@@ -7,7 +7,7 @@ import type { Batch, Collection, MetricBatch, Series } from '../model/batch.ts';
 import { selectRows } from '../model/select.ts';
 import { hold, leave, release } from '../pipeline.ts';
 import type { AdaptiveOptions } from './bounds.ts';
-import { createPredictor, type Predictor } from './predictor.ts';
+import { createPredictor } from './predictor.ts';
 
 /** A receiver whose collections are thinned. */
 export interface Thinned {
@@ -92,59 +92,76 @@ function createThinning(thinned: Thinned): Thinning {
   let held = 0;
   let heldIn: PipelineBooks | undefined;
 
-  /** `sent` of them go with this collection, the rest is left out for good. */
-  function settle(sent: number): void {
+  /** What was held is no more: `sent` of it was handed on, the rest is left out for good. */
+  function takeHeld(): (sent: number) => void {
     const [books, count] = [heldIn, held];
     held = 0;
-    if (books === undefined || count === 0) return;
-    // When the batch has been counted that is being consumed: the books take what leaves meanwhile for a part of it.
-    queueMicrotask(() => {
-      release(books, count);
-      if (count > sent) leave(books, REASON, count - sent);
-    });
+    return (sent) => {
+      if (books === undefined || count === 0) return;
+      // When the batch has been counted that is being consumed: the books take what leaves meanwhile for a part of it.
+      queueMicrotask(() => {
+        release(books, count);
+        if (count > sent) leave(books, REASON, count - sent);
+      });
+    };
+  }
+
+  /** After what was refused everything is handed on, as nobody knows what of it arrived. */
+  function handOn(batch: MetricBatch, next: Consumer): Promise<void> | void {
+    const refuse = (error: unknown): never => {
+      predictor.forget();
+      throw error;
+    };
+    try {
+      return next.consume(batch)?.catch(refuse);
+    } catch (error) {
+      return refuse(error);
+    }
   }
 
   return {
     thinned,
-    settle: () => settle(0),
+    settle: () => takeHeld()(0),
     pass(batch, isWhole, books, next) {
       const { before } = predictor;
       const { late, rows } = predictor.plan(batch, isWhole);
       const leftOut = batch.count - rows.length;
-      thinned.figures.left_out! += leftOut - late.length;
-      settle(late.length);
+      thinned.figures.left_out! += leftOut;
+      const settle = takeHeld();
       held = leftOut;
       heldIn = books;
       if (books !== undefined && leftOut > 0) hold(books, leftOut);
       const collection = { ...batch.collection, isThinned: true };
-      const parts: MetricBatch[] = [];
-      const add = (from: MetricBatch, some: readonly number[]): void => {
-        if (some.length > 0) parts.push({ ...selectRows(from, some, layouts.of(from.series, some)), collection });
+      const pick = (from: MetricBatch, some: readonly number[]): MetricBatch => ({
+        ...selectRows(from, some, layouts.of(from.series, some)),
+        collection,
+      });
+      const handOnRows = (): Promise<void> | void => {
+        if (rows.length > 0) return handOn(leftOut === 0 ? batch : pick(batch, rows), next);
       };
-      if (late.length > 0) add(before!, late);
-      if (leftOut === 0) parts.push(batch);
-      else add(batch, rows);
-      return handOn(parts, next, predictor);
+      if (late.length === 0) {
+        settle(0);
+        return handOnRows();
+      }
+      const taken = (): Promise<void> | void => {
+        settle(late.length);
+        thinned.figures.left_out! -= late.length;
+        return handOnRows();
+      };
+      const refused = (error: unknown): never => {
+        settle(0);
+        throw error;
+      };
+      // First, as points of a series must not overtake each other.
+      let pending: Promise<void> | void;
+      try {
+        pending = handOn(pick(before!, late), next);
+      } catch (error) {
+        return refused(error);
+      }
+      return pending === undefined ? taken() : pending.then(taken, refused);
     },
   };
-}
-
-/** One after the other, as points of a series must not overtake each other. */
-function handOn(parts: readonly MetricBatch[], next: Consumer, predictor: Predictor): Promise<void> | void {
-  const refuse = (error: unknown): never => {
-    predictor.forget();
-    throw error;
-  };
-  const [first, ...rest] = parts;
-  if (first === undefined) return undefined;
-  let pending: Promise<void> | void;
-  try {
-    pending = next.consume(first);
-  } catch (error) {
-    return refuse(error);
-  }
-  if (pending === undefined) return handOn(rest, next, predictor);
-  return pending.then(() => handOn(rest, next, predictor), refuse);
 }
 
 /** Layouts of the rows chosen of late: encoders keep what they made of each. */
