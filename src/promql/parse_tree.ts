@@ -254,8 +254,7 @@ function convertCall(
   const name = text(identifier);
   const definition = functions.get(name);
   if (definition === undefined) return fail(`unknown function with name "${name}"`, positionOf(identifier));
-  if (definition.refused !== undefined)
-    return fail(`function "${name}" is not enabled: it ${definition.refused}`, positionOf(identifier));
+  if (definition.refused !== undefined) return fail(definition.refused, positionOf(identifier));
   const values = node.lastChild!.getChildren('Expr').map(convert);
   return {
     kind: 'call',
