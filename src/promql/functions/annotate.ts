@@ -1,40 +1,14 @@
 /** Annotations that several functions share. */
 import { withoutParentheses } from '../ast.ts';
 import type { CallContext } from '../functions.ts';
+import { quote } from '../labels.ts';
 import type { Incompatible } from '../native_histograms.ts';
 import type { RangeWindow } from '../values.ts';
 
 type About = Pick<RangeWindow, 'labels'>;
 
-/** Names as Go's `%q` writes them: what is not printable is escaped. */
-export function quoted(text: string): string {
-  let result = '"';
-  for (const character of text) result += ESCAPES.get(character) ?? escapeUnprintable(character);
-  return `${result}"`;
-}
-
-const ESCAPES: ReadonlyMap<string, string> = new Map([
-  ['"', '\\"'],
-  ['\\', '\\\\'],
-  ['\n', '\\n'],
-  ['\r', '\\r'],
-  ['\t', '\\t'],
-  ['\u0007', '\\a'],
-  ['\b', '\\b'],
-  ['\f', '\\f'],
-  ['\v', '\\v'],
-]);
-
-function escapeUnprintable(character: string): string {
-  if (character === ' ' || !/[\p{C}\p{Z}]/v.test(character)) return character;
-  const code = character.codePointAt(0)!;
-  if (code < 0x80) return `\\x${code.toString(16).padStart(2, '0')}`;
-  if (code > 0xffff) return `\\U${code.toString(16).padStart(8, '0')}`;
-  return `\\u${code.toString(16).padStart(4, '0')}`;
-}
-
 export function quotedName({ labels }: About): string {
-  return quoted(labels.get('__name__') ?? '');
+  return quote(labels.get('__name__') ?? '');
 }
 
 /** Where argument `index` is. */

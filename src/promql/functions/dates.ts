@@ -1,7 +1,7 @@
 /** time(), timestamp() and the parts of dates, all in UTC. */
 import type { ArgumentValue, CallContext, WholeFunction } from '../functions.ts';
+import { NO_LABELS } from '../labels.ts';
 import { emptyColumns, pushFloat, type Vector } from '../values.ts';
-import { NO_LABELS } from './label_sets.ts';
 
 const time: WholeFunction = {
   kind: 'whole',
@@ -20,11 +20,11 @@ const timestamp: WholeFunction = {
   variadic: 0,
   returns: 'vector',
   dependsOnTime: true,
-  evaluate([vector], { time_ms, withoutName }) {
+  evaluate([vector], context) {
     const { labels, times } = vector as Vector;
     return {
-      labels: labels.map((one) => withoutName(one)),
-      values: labels.map((_, row) => (times === undefined ? time_ms : times[row]!) / 1000),
+      labels: labels.map((one) => context.withoutName(one)),
+      values: labels.map((_, row) => (times === undefined ? context.time_ms : times[row]!) / 1000),
     };
   },
 };

@@ -1,10 +1,10 @@
 /** histogram_quantile and the other functions of histograms, classic and native. */
 import type { Labels, NativeHistogram } from '../../store/queryable.ts';
 import type { CallContext, WholeFunction } from '../functions.ts';
+import { labelsKey, labelsWithout, quote } from '../labels.ts';
 import { emptyColumns, pushFloat, type Vector } from '../values.ts';
-import { positionOf, quoted, quotedName } from './annotate.ts';
+import { positionOf, quotedName } from './annotate.ts';
 import { classicFraction, classicQuantile, type ClassicBucket } from './classic_quantiles.ts';
-import { withLabel } from './label_sets.ts';
 import { nativeFraction, nativeQuantile, nativeVariance, type NanEffect } from './native_quantiles.ts';
 import { invalidQuantile } from './quantile.ts';
 
@@ -16,11 +16,11 @@ const ofHistogram = (name: string, evaluate: (histogram: NativeHistogram) => num
   variadic: 0,
   returns: 'vector',
   dependsOnTime: false,
-  evaluate([vector], { withoutName }) {
+  evaluate([vector], context) {
     const result = emptyColumns();
     const { labels, histograms } = vector as Vector;
     for (const [row, histogram] of (histograms ?? []).entries()) {
-      if (histogram !== undefined) pushFloat(result, withoutName(labels[row]!), evaluate(histogram));
+      if (histogram !== undefined) pushFloat(result, context.withoutName(labels[row]!), evaluate(histogram));
     }
     return result;
   },
@@ -147,15 +147,15 @@ function sortHistograms({ labels, values, histograms }: Vector, argument: number
   return { native: alone, classic: classic.values() };
 }
 
+const LE: ReadonlySet<string> = new Set(['le']);
+
 function parseBucketSeries(labels: Labels): BucketSeries {
-  const rest = withLabel(labels, 'le', '');
-  const wholeKey = JSON.stringify([...labels]);
-  const key = rest === labels ? wholeKey : JSON.stringify([...rest]);
-  return { labels: rest, key, wholeKey, upper: parseBound(labels.get('le') ?? '') };
+  const rest = labels.has('le') ? labelsWithout(labels, LE) : labels;
+  return { labels: rest, key: labelsKey(rest), wholeKey: labelsKey(labels), upper: parseBound(labels.get('le') ?? '') };
 }
 
 function warnBadBound(labels: Labels, argument: number, context: CallContext): void {
-  const [bound, name] = [quoted(labels.get('le') ?? ''), quotedName({ labels })];
+  const [bound, name] = [quote(labels.get('le') ?? ''), quotedName({ labels })];
   const what = `bucket label "le" is missing or has a malformed value of ${bound}`;
   context.annotations.warn(`${what} for metric name ${name}`, positionOf(context, argument));
 }

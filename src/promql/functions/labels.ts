@@ -4,9 +4,9 @@ import { compileRegExp, type LinearRegExp, type Match } from '../../text/regexp.
 import type { Call } from '../ast.ts';
 import { PromqlError } from '../errors.ts';
 import type { CallContext, WholeFunction } from '../functions.ts';
+import { labelsChanged } from '../labels.ts';
 import type { Vector } from '../values.ts';
 import { positionOf } from './annotate.ts';
-import { withLabel } from './label_sets.ts';
 
 const labelReplace: WholeFunction = {
   kind: 'whole',
@@ -21,7 +21,7 @@ const labelReplace: WholeFunction = {
     checkName(target, 'destination', context, 1);
     return mapLabels(vector as Vector, context, (labels) => {
       const match = pattern.find(labels.get(source) ?? '');
-      return match === undefined ? labels : withLabel(labels, target, expand(template, match, pattern));
+      return match === undefined ? labels : labelsChanged(labels, [[target, expand(template, match, pattern)]]);
     });
   },
 };
@@ -38,7 +38,8 @@ const labelJoin: WholeFunction = {
     for (const [index, source] of sources.entries()) checkName(source, 'source', context, index + 3);
     checkName(target, 'destination', context, 1);
     return mapLabels(vector as Vector, context, (labels) => {
-      return withLabel(labels, target, sources.map((source) => labels.get(source) ?? '').join(separator));
+      const joined = sources.map((source) => labels.get(source) ?? '').join(separator);
+      return labelsChanged(labels, [[target, joined]]);
     });
   },
 };

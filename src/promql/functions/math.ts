@@ -16,7 +16,6 @@ const minimum = (one: number, other: number): number =>
 const maximum = (one: number, other: number): number =>
   one === Infinity || other === Infinity ? Infinity : Math.max(one, other);
 
-/** Undefined bounds are none. */
 const clampBetween = (value: number, low: number, high: number): number => maximum(low, minimum(high, value));
 
 const clamp: MapFunction = {
@@ -70,11 +69,20 @@ const pi: WholeFunction = {
   evaluate: () => Math.PI,
 };
 
+/** As Go's math.Asin does it: what that loses near 1, where acos is small, has to be lost alike. */
+function arcSine(value: number): number {
+  const size = Math.abs(value);
+  if (size > 1) return Number.NaN;
+  const other = Math.sqrt(1 - size * size);
+  const angle = size > 0.7 ? Math.PI / 2 - Math.atan(other / size) : Math.atan(size / other);
+  return value < 0 ? -angle : value === 0 ? value : angle;
+}
+
 export const mathFunctions = [
   toFloat('abs', Math.abs),
-  toFloat('acos', Math.acos),
+  toFloat('acos', (value) => Math.PI / 2 - arcSine(value)),
   toFloat('acosh', Math.acosh),
-  toFloat('asin', Math.asin),
+  toFloat('asin', arcSine),
   toFloat('asinh', Math.asinh),
   toFloat('atan', Math.atan),
   toFloat('atanh', Math.atanh),

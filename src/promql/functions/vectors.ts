@@ -2,8 +2,8 @@
 import type { Labels } from '../../store/queryable.ts';
 import { withoutParentheses, type Call, type VectorSelector } from '../ast.ts';
 import type { CallContext, WholeFunction } from '../functions.ts';
+import { labelsChanged, NO_LABELS } from '../labels.ts';
 import type { Vector } from '../values.ts';
-import { NO_LABELS, withLabel } from './label_sets.ts';
 
 const EMPTY: Vector = { labels: [], values: [] };
 
@@ -48,7 +48,7 @@ function absentLabels({ call }: CallContext): Labels {
     if (name === '__name__') continue;
     const isFirst = op === '=' && !seen.has(name);
     if (isFirst) seen.add(name);
-    labels = withLabel(labels, name, isFirst ? value : '');
+    labels = labelsChanged(labels, [[name, isFirst ? value : '']]);
   }
   labelsOfCalls.set(call, labels);
   return labels;
