@@ -135,14 +135,15 @@ export default defineProcessor({
 
     function score(plan: Plan, batch: MetricBatch, receiver: string, now_ms: number): void {
       batchNumber++;
-      plan.ofRow.forEach((each, row) => {
-        const member = each?.member;
-        if (member === undefined || isEnded(batch, row)) return;
+      const { ofRow } = plan;
+      for (let row = 0; row < ofRow.length; row++) {
+        const member = ofRow[row]?.member;
+        if (member === undefined || isEnded(batch, row)) continue;
         member.seenIn = batchNumber;
         member.seen_ms = now_ms;
         member.receiver = receiver;
         scores.update(member, batch, row);
-      });
+      }
       scores.rank(plan.groups, receiver, batchNumber, now_ms);
     }
 

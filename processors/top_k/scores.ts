@@ -90,6 +90,18 @@ export function createScores(options: ScoresOptions): Scores {
     group.hasNewcomer = true;
   }
 
+  /** Most points of a batch are as long after the ones before. */
+  const elapsed = { from: 0n, to: 0n, seconds: 0, share: 0 };
+  function elapsedBetween(from: bigint, to: bigint): number {
+    if (from !== elapsed.from || to !== elapsed.to) {
+      elapsed.from = from;
+      elapsed.to = to;
+      elapsed.seconds = from === 0n || from >= to ? 0 : Number(to - from) / 1e9;
+      elapsed.share = -Math.expm1((-elapsed.seconds * 1000) / window_ms);
+    }
+    return elapsed.seconds;
+  }
+
   return {
     groupOf,
     memberOf({ key }, group) {
@@ -122,8 +134,7 @@ export function createScores(options: ScoresOptions): Scores {
       const isFirst = Number.isNaN(member.value);
       if (Number.isNaN(value) || (!isFirst && time <= member.time)) return;
       // A counter's first rate is that since its start.
-      const from = isFirst ? startTime : member.time;
-      const elapsed_s = from === 0n || from >= time ? 0 : Number(time - from) / 1e9;
+      const elapsed_s = elapsedBetween(isFirst ? startTime : member.time, time);
       let amount = value;
       if (member.group.isRate) {
         const isDelta = metric.temporality === 'delta';
@@ -131,8 +142,7 @@ export function createScores(options: ScoresOptions): Scores {
         amount = elapsed_s === 0 ? 0 : rise / elapsed_s;
       }
       if (isLowestFirst) amount = -amount;
-      const share = -Math.expm1((-elapsed_s * 1000) / window_ms);
-      member.score = isFirst ? amount : member.score + share * (amount - member.score);
+      member.score = isFirst ? amount : member.score + elapsed.share * (amount - member.score);
       member.value = value;
       member.time = time;
     },

@@ -69,6 +69,8 @@ interface Plan {
   /** Rows that need more than to be copied. */
   readonly busy: Uint32Array;
   readonly kept: readonly number[];
+  /** Rows that are left out. */
+  readonly left: number;
   readonly remainders: readonly Remainder[];
   /** Streams with a run of their own, by position in `kept`. */
   readonly runs: readonly (readonly [position: number, stream: Stream])[];
@@ -136,13 +138,17 @@ export function createFold(options: FoldOptions): Fold {
       else if (place !== 'drop') remainders.add(place);
       if (rowStreams[row] !== undefined || typeof place !== 'string') busy.push(row);
     });
-    const plan = { streams: rowStreams, busy: Uint32Array.from(busy), kept, remainders: [...remainders], epoch };
+    const left = places.length - kept.length - places.filter((place) => typeof place !== 'string').length;
+    const plan = { streams: rowStreams, busy: Uint32Array.from(busy), kept, left, remainders: [...remainders], epoch };
     return outputOf(layout, plan);
   }
 
   /** What depends on runs. */
-  function outputOf(layout: Layout, plan: Pick<Plan, 'streams' | 'busy' | 'kept' | 'remainders' | 'epoch'>): Plan {
-    const { streams: rowStreams, busy, kept, remainders } = plan;
+  function outputOf(
+    layout: Layout,
+    plan: Pick<Plan, 'streams' | 'busy' | 'kept' | 'left' | 'remainders' | 'epoch'>,
+  ): Plan {
+    const { streams: rowStreams, kept, remainders } = plan;
     const runs: [number, Stream][] = [];
     const series = kept.map((row, position) => {
       const stream = rowStreams[row];
@@ -151,7 +157,7 @@ export function createFold(options: FoldOptions): Fold {
       return stream.run;
     });
     for (const remainder of remainders) series.push(remainder.series);
-    return { streams: rowStreams, busy, kept, remainders, runs, series, epoch: plan.epoch, version };
+    return { ...plan, runs, series, version };
   }
 
   function keep(stream: Stream, batch: MetricBatch, row: number): void {
@@ -303,8 +309,7 @@ export function createFold(options: FoldOptions): Fold {
       if (plan.version !== version) plans.set(placement, (plan = outputOf(batch.series, plan)));
       const isSame = kept.length === batch.count && plan.runs.length === 0;
       const folded = isSame ? batch : finish(batch, plan);
-      const left = placement.places.reduce((count, place) => (place === 'drop' ? count + 1 : count), 0);
-      const merged = batch.count - folded.count - left - unmergeable - untracked;
+      const merged = batch.count - folded.count - plan.left - unmergeable - untracked;
       return { batch: folded, merged, unmergeable, untracked, ended };
     },
     forget(time) {

@@ -176,6 +176,17 @@ describe('top_k', () => {
     expect(lastTable(run)[1]).toEqual(['m', REST, 15]);
   });
 
+  test('takes a counter outside that falls for one that begins anew, and an unknown start for a baseline', async () => {
+    const run = runProcessor(topK, { k: 1 });
+    const layout = [series('m', { x: 'a' }), series('m', { x: 'b' })];
+    await give(run, layout, [1000, 10]);
+    await give(run, layout, [2000, 30]);
+    await give(run, layout, [3000, 4]);
+    expect(lastTable(run)[1]).toEqual(['m', REST, 24]);
+    await give(run, [layout[0]!, series('m', { x: 'b' }, { startTime: now() })], [4000, 90]);
+    expect(lastTable(run)[1]).toEqual(['m', REST, 24]);
+  });
+
   test('passes on the very same batch where everything is kept', async () => {
     const run = runProcessor(topK, { k: 2 });
     const batch = metricBatch(
