@@ -78,8 +78,9 @@ export interface StoreFigures {
   readonly samples: number;
   /** Counted against `max_bytes`. */
   readonly bytes: number;
-  /** Of the compressed samples alone, with their times. */
+  /** Of the compressed samples alone, with their times; and how many these are. The others are in heads. */
   readonly chunk_bytes: number;
+  readonly chunk_samples: number;
   /** On disk. */
   readonly disk_bytes: number;
   /** Time of the oldest sample; undefined while there is none. */
@@ -255,6 +256,7 @@ export function createStore(options: StoreOptions): SeriesStore {
   }
 
   function restore(pairs: Pairs, { count, times, values, stale, histograms, held }: ReadChunk): void {
+    if (checkTime(times[count - 1]!) === 'too_old') return;
     const slot = slotFor(pairs);
     if (typeof slot !== 'number') return;
     let next = 0;
@@ -302,6 +304,7 @@ export function createStore(options: StoreOptions): SeriesStore {
       samples: samples.samples,
       bytes: bytes(),
       chunk_bytes: samples.log.bytes,
+      chunk_samples: samples.log.samples,
       disk_bytes: disk?.bytes ?? 0,
       oldest_ms: samples.oldest_ms,
       evicted_samples: counts.evicted,
