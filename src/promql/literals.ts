@@ -68,6 +68,8 @@ export function numberText(value: number): string {
   return sign + digits.padEnd(exponent + 1, '0');
 }
 
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 const SIMPLE_ESCAPES: Readonly<Record<string, number>> = {
   a: 7,
   b: 8,
@@ -109,7 +111,12 @@ export function unquote(token: string): string {
     plain = at + 1 + escape.length;
   }
   bytes.push(Buffer.from(body.slice(plain)));
-  return Buffer.concat(bytes).toString('utf8');
+  try {
+    return strictUtf8.decode(Buffer.concat(bytes));
+  } catch (cause) {
+    // Prometheus has strings of bytes, but no name or value of a label may be anything but UTF-8.
+    throw new SyntaxError('escapes make no valid UTF-8', { cause });
+  }
 }
 
 function byteOf(value: number): Buffer {

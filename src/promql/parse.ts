@@ -53,6 +53,12 @@ function readTree(query: string, text: string, fail: Fail): ReturnType<typeof gr
         return fail(`unknown function with name "${called.name}"`, position, cause);
       }
     }
+    const number = /(?:^|[^\w.])(\d[\w.]*)$/.exec(query.slice(Math.max(0, found.start - 100), found.start))?.[1];
+    if (number !== undefined && /\w/.test(query[found.start] ?? '')) {
+      const written = number + query.slice(found.start, found.end);
+      const position = { start: found.start - number.length, end: found.end };
+      return fail(`bad number or duration syntax: "${written}"`, position, cause);
+    }
     return fail(found.message, found, cause);
   }
 }

@@ -1,5 +1,6 @@
 /** Series in memory from the notation of promtool's tests, for whatever reads a Queryable. */
 import type { Labels, Matcher, NativeHistogram, Queryable, Samples, StoredSeries } from '../../src/store/queryable.ts';
+import { addHistograms, subtractHistograms } from '../../src/promql/native_histograms.ts';
 import { compileRegExp } from '../../src/text/regexp.ts';
 
 export interface LoadedSeries {
@@ -103,10 +104,19 @@ type Point = number | 'stale' | NativeHistogram | undefined;
 
 function parsePoints(text: string): Point[] {
   const points: Point[] = [];
-  for (const [item, histogram, repeat] of text.matchAll(/\{\{([^}]*)\}\}(?:x(\d+))?|\S+/g)) {
+  for (const [item, histogram, sign, change, repeat] of text.matchAll(
+    /\{\{([^}]*)\}\}(?:([-+])\{\{([^}]*)\}\})?(?:x(\d+))?|\S+/g,
+  )) {
     if (histogram !== undefined) {
-      const parsed = parseHistogram(histogram);
-      for (let count = 0; count <= Number(repeat ?? 0); count++) points.push(parsed);
+      const combine = sign === '-' ? subtractHistograms : addHistograms;
+      let current: NativeHistogram = parseHistogram(histogram);
+      for (let count = 0; count <= Number(repeat ?? 0); count++) {
+        points.push(current);
+        if (change === undefined) continue;
+        const next = combine(current, parseHistogram(change));
+        if (typeof next === 'string') throw new SyntaxError(`Cannot combine histograms: ${item}`);
+        current = next;
+      }
       continue;
     }
     const [, base, step, times] =
