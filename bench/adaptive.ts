@@ -251,7 +251,7 @@ function withIncident(day: Recording, { is, adds }: Incident): Recording {
   };
 }
 
-function share(traces: ReadonlyMap<Series, Trace>): number {
+export function share(traces: ReadonlyMap<Series, Trace>): number {
   let [sent, measured] = [0, 0];
   for (const trace of traces.values()) {
     sent += trace.sent.length;
@@ -283,6 +283,22 @@ function report(name: string, recording: Recording): void {
   console.log(`  worst error of a point that was pushed: ${worst('jump')}`);
 }
 
+/** CPU of the decision alone. */
+function reportCost({ receivers, times_s }: Recording): void {
+  const collections = Object.entries(receivers).map(([receiver, all]) => [...batchesOf(receiver, all, times_s)]);
+  const points = collections.flat().reduce((sum, { count }) => sum + count, 0);
+  let best_ms = Infinity;
+  for (let round = 0; round < 5; round++) {
+    const predictors = collections.map(() => createPredictor(OPTIONS));
+    const started_ms = performance.now();
+    collections.forEach((batches, index) => {
+      for (const batch of batches) predictors[index]!.plan(batch, false);
+    });
+    best_ms = Math.min(best_ms, performance.now() - started_ms);
+  }
+  console.log(`\nThe decision takes ${((best_ms * 1e6) / points).toFixed(0)} ns a point`);
+}
+
 function summary(delays: readonly number[]): string {
   const late = delays.filter((delay) => delay > 0);
   const worst = Math.max(0, ...late.filter(Number.isFinite));
@@ -299,6 +315,7 @@ if (import.meta.main) {
   const day = quietDay(recording);
   report('Modelled quiet day', day);
   report('As recorded', recording);
+  reportCost(day);
 
   console.log('\nDetection, against the fixed interval. Alert rules in the agent have every point: no later, ever.');
   console.log('A reader of what was pushed, modelled incidents:');

@@ -70,6 +70,9 @@ export function createReceiver(
   let collector: Collector | undefined;
   let pace: Pace | undefined;
   const collect = instance.collect?.bind(instance);
+  if (collect === undefined && (common.adaptive_interval !== undefined || common.burst !== undefined)) {
+    log.warn('Has no interval, as it is sent its data: adaptive_interval and burst change nothing');
+  }
   if (collect !== undefined) {
     meter.addBatchObservableCallback(collect);
     collector = createCollector({

@@ -1,9 +1,9 @@
+import { expect, test } from 'vitest';
+import * as v from 'valibot';
 import { NO_BRAKE } from '../src/adaptive/brake.ts';
 import { createThinnings } from '../src/adaptive/thinning.ts';
 import { createWatchers } from '../src/adaptive/watchers.ts';
 import { createBoard } from '../src/rules/board.ts';
-import { expect, test } from 'vitest';
-import * as v from 'valibot';
 import {
   definePullExporter,
   definePushExporter,
@@ -190,4 +190,69 @@ test('buildGraph takes over what has not changed, with its state, and makes anew
 test('Each pipeline has processors of its own', () => {
   const graph = buildGraph(configOf([plain, { ...plain, name: 'metrics/two' }]), services);
   expect([...graph.processors.keys()]).toEqual(['metrics passing', 'metrics/two passing']);
+});
+
+/** A receiver that could be left out: its gauge stands still. */
+const adaptive = { counter: { step: 0, adaptive_interval: {} } };
+
+test('adaptive_interval leaves points out of what is pushed, and nothing of what pull exporters and processors have', async () => {
+  pulled.length = 0;
+  const graph = buildGraph(configOf([plain], { receivers: adaptive }), services);
+  graph.connect();
+  const receiver = graph.receivers.get('counter')!;
+  for (let tick = 0; tick < 8; tick++) await receiver.collector!.tick(1_700_000_000_000 + tick * 15_000);
+  expect(pulled).toHaveLength(8);
+  expect(graph.processors.get('metrics passing')!.figures[0]).toMatchObject({ accepted: 8, sent: 8 });
+  // The rate of a counter is known from two points on.
+  expect(graph.exporters.get('push')!.figures[0]).toMatchObject({ accepted: 2 });
+  expect(receiver.figures[0]).toMatchObject({ accepted: 8, left_out: 6 });
+  expect(graph.pipelines[0]!.books).toMatchObject({ accepted: 8, sent: 8, waiting: 0, gone: 0 });
+});
+
+test('adaptive_interval is in the books of a pipeline that only pushes', async () => {
+  const graph = buildGraph(
+    configOf([{ ...plain, name: 'metrics/push', exporters: ['push'] }], { receivers: adaptive }),
+    services,
+  );
+  graph.connect();
+  const { collector } = graph.receivers.get('counter')!;
+  for (let tick = 0; tick < 8; tick++) await collector!.tick(1_700_000_000_000 + tick * 15_000);
+  const { books } = graph.pipelines[0]!;
+  expect(books).toMatchObject({ sent: 2, accepted: 7, waiting: 1 });
+  expect([...books.filtered]).toEqual([['adaptive_interval', 5]]);
+  services.thinnings.settle();
+  await Promise.resolve();
+  expect(books).toMatchObject({ sent: 2, accepted: 8, waiting: 0 });
+});
+
+test('adaptive_interval leaves nothing out while an alert waits or fires, or someone watches', async () => {
+  let isWatched = false;
+  const own = { ...services, thinnings: createThinnings(() => isWatched) };
+  const graph = buildGraph(configOf([plain], { receivers: adaptive }), own);
+  graph.connect();
+  const { collector } = graph.receivers.get('counter')!;
+  const { accepted } = graph.exporters.get('push')!.figures[0];
+  const ticks = async (from: number, count: number): Promise<number> => {
+    for (let tick = from; tick < from + count; tick++) await collector!.tick(1_700_000_000_000 + tick * 15_000);
+    return graph.exporters.get('push')!.figures[0].accepted - accepted;
+  };
+  expect(await ticks(0, 4)).toBe(2);
+  isWatched = true;
+  expect(await ticks(4, 4)).toBe(6);
+  isWatched = false;
+  expect(await ticks(8, 4)).toBe(6);
+  // A graph that is joined anew goes on where it was.
+  graph.rejoin();
+  expect(await ticks(12, 2)).toBe(6);
+});
+
+test('A scrape has a receiver that is braked collect no sooner than it may', async () => {
+  pulled.length = 0;
+  const own = { ...services, brake: { factorOf: () => 10 } };
+  const graph = buildGraph(configOf([plain]), own);
+  graph.connect();
+  run(graph);
+  await collect(0);
+  await collect(0);
+  expect(pulled).toHaveLength(1);
 });

@@ -41,6 +41,16 @@ service: { pipelines: { metrics: { receivers: [cpu, cpu/b], exporters: [otlp] } 
     });
   });
 
+  it('reads the budget as a share of a processor and as bytes', () => {
+    const text = `agent: { budget: { cpu: 2.5%, memory: 150MiB } }\n${DEFAULT}`;
+    expect(load(text).agent.budget).toEqual({ cpu: 0.025, memory: 150 * 2 ** 20 });
+    const env = { SONDE_BUDGET_CPU: '10%' };
+    expect(load(text, { env, args: ['--budget-memory=1GiB'] }).agent.budget).toEqual({ cpu: 0.1, memory: 2 ** 30 });
+    for (const wrong of ['cpu: 5', 'cpu: 0%', 'cpu: five', 'memory: 0', 'memory: much']) {
+      expect(() => load(`agent: { budget: { ${wrong} } }\n${DEFAULT}`), wrong).toThrow(/Cannot use agent\.budget/);
+    }
+  });
+
   it('lets arguments win over the environment, and that over files', () => {
     const text = `agent: { root_path: /file, instance_id: file, log: { level: error } }\n${DEFAULT}`;
     const env = { SONDE_ROOT_PATH: '/env', SONDE_INSTANCE_ID: 'env', SONDE_LOG_LEVEL: '' };
