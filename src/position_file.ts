@@ -18,11 +18,27 @@ export interface PositionFileOptions<P> {
   /** Undefined for what is no position. */
   readonly parse: (value: unknown) => P | undefined;
   readonly log: ComponentLog;
+  /** What is kept, if it is no position. */
+  readonly words?: PositionWords;
 }
+
+/** As `position`, `start_at decides`, `a restart would read again from before`. */
+export interface PositionWords {
+  readonly what: string;
+  readonly withoutIt: string;
+  readonly unkept: string;
+}
+
+const POSITION: PositionWords = {
+  what: 'position',
+  withoutIt: 'start_at decides',
+  unkept: 'a restart would read again from before',
+};
 
 const SYNC_INTERVAL_MS = 1000;
 
-export function createPositionFile<P>({ path, parse, log }: PositionFileOptions<P>): PositionFile<P> {
+export function createPositionFile<P>({ path, parse, log, words = POSITION }: PositionFileOptions<P>): PositionFile<P> {
+  const { what, withoutIt, unkept } = words;
   let syncing: NodeJS.Timeout | undefined;
 
   function sync(): void {
@@ -44,12 +60,12 @@ export function createPositionFile<P>({ path, parse, log }: PositionFileOptions<
         text = readFileSync(path, 'utf8');
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-        throw new Error(`Cannot read the position "${path}": ${messageOf(error)}`, { cause: error });
+        throw new Error(`Cannot read the ${what} "${path}": ${messageOf(error)}`, { cause: error });
       }
       const position = parseText(text, parse);
       if (position !== undefined) return position;
       renameSync(path, `${path}.bad`);
-      log.warn('Cannot use the kept position: the file is damaged; it is set aside, and start_at decides', {
+      log.warn(`Cannot use the kept ${what}: the file is damaged; it is set aside, and ${withoutIt}`, {
         file: `${path}.bad`,
       });
       return undefined;
@@ -57,10 +73,10 @@ export function createPositionFile<P>({ path, parse, log }: PositionFileOptions<
     save(position) {
       try {
         write(path, `${JSON.stringify(position)}\n`);
-        log.over('position', 'The position can be kept again');
+        log.over('position', `The ${what} can be kept again`);
         syncing ??= setTimeout(sync, SYNC_INTERVAL_MS).unref();
       } catch (error) {
-        log.once('position', `Cannot keep the position: ${messageOf(error)}; a restart would read again from before`);
+        log.once('position', `Cannot keep the ${what}: ${messageOf(error)}; ${unkept}`);
       }
     },
   };
