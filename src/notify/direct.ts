@@ -109,8 +109,7 @@ export function createDirect({ name, config, transport, log, silences, random }:
       }
       transitions.putBack(items, overtaken, Date.now());
       const asked_ms = error instanceof RetryableError ? error.retryAfter_ms : 0;
-      // Who is not let in need not hurry.
-      notBefore_ms = Date.now() + backoff.next(error instanceof PermanentError ? LONGEST_WAIT_MS / 5 : asked_ms);
+      notBefore_ms = Date.now() + backoff.next(asked_ms);
       const what = error instanceof PermanentError ? `${transport.hint}, it is tried again` : 'it is tried again';
       log.once(complaint, `Notifier "${name}" (${transport.place}) does not get through: ${why}; ${what}`);
       return false;

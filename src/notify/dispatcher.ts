@@ -93,7 +93,7 @@ function createChannel(name: string, config: NotifierConfig, options: Dispatcher
         pagerduty,
         createPagerDuty(pagerduty, sender({ tls: pagerduty.tls, proxy: pagerduty.proxy }), origin),
       );
-    if (email !== undefined) return direct(email, createEmail(email, origin));
+    if (email !== undefined) return direct(email, createEmail(email, origin, log));
     // A file is on this machine: nothing is gained by waiting, and no line is one too many.
     return direct({ ...file!, group_wait: 0, timeout: STOP_MS }, createLogFile(file!, origin));
   } catch (error) {

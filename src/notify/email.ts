@@ -1,5 +1,6 @@
 /** Tells people of alerts by mail. The library is loaded with the first one. */
 import { createClientCertificates } from '../client_certificates.ts';
+import type { ComponentLog } from '../component.ts';
 import { isLoopback } from '../config/options.ts';
 import { messageOf, PermanentError, RetryableError } from '../errors.ts';
 import { createSecret } from '../secret_file.ts';
@@ -8,7 +9,7 @@ import { emailHtml, emailText } from './email_body.ts';
 import { isResolved, severityOrError, titleOf, type Message, type Origin } from './message.ts';
 import type { EmailConfig } from './options.ts';
 
-export function createEmail(config: EmailConfig, origin: Origin): Transport {
+export function createEmail(config: EmailConfig, origin: Origin, log: ComponentLog): Transport {
   const { server, security, username, from, to, timeout } = config;
   const colon = server.lastIndexOf(':');
   const host = server.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
@@ -47,7 +48,7 @@ export function createEmail(config: EmailConfig, origin: Origin): Transport {
       const giveUp = (): void => mailer.close();
       abort.addEventListener('abort', giveUp);
       try {
-        await orAborted(
+        const { rejected } = await orAborted(
           mailer.sendMail({
             from,
             to: [...to],
@@ -58,6 +59,12 @@ export function createEmail(config: EmailConfig, origin: Origin): Transport {
           }),
           abort,
         );
+        for (const address of rejected) {
+          log.once(
+            `mail ${String(address)}`,
+            `Notifier "${origin.notifier}": ${server} takes no mail for ${String(address)}`,
+          );
+        }
       } catch (error) {
         throw explain(error, server);
       } finally {
@@ -99,6 +106,8 @@ function explain(error: unknown, server: string): Error {
   const { code, responseCode = 0 } = error as { readonly code?: string; readonly responseCode?: number };
   const message = `Cannot send to ${server}: ${messageOf(error)}`;
   if (code === 'EAUTH') return new NotLetInError(message, { cause: error });
-  if (responseCode >= 500) return new PermanentError(message, { cause: error });
+  // Of what was said before, the connection is at fault, and not the mail.
+  const isAboutMail = code === 'EENVELOPE' || code === 'EMESSAGE';
+  if (isAboutMail && responseCode >= 500) return new PermanentError(message, { cause: error });
   return new RetryableError(message, { cause: error });
 }

@@ -5,6 +5,7 @@ import {
   isResolved,
   labelsText,
   nameOf,
+  oneLine,
   overtakenText,
   severityOrError,
   shorten,
@@ -20,6 +21,7 @@ import type { Severity } from './severity.ts';
 
 const MOST_ALERTS = 50;
 const MOST_CHARACTERS = 4000;
+const MOST_TITLE = 200;
 
 export function emailText(message: Message, origin: Origin): string {
   const { shown, rest } = firstOf(message, MOST_ALERTS);
@@ -53,7 +55,7 @@ export function emailHtml(message: Message, origin: Origin): string {
 }
 
 const headOf = (notification: Notification): string =>
-  shorten(`[${stateOf(notification)}] ${nameOf(notification)}`, MOST_CHARACTERS);
+  oneLine(`[${stateOf(notification)}] ${nameOf(notification)}`, MOST_TITLE);
 
 function rowsOf(notification: Notification, { host }: Origin): [name: string, value: string][] {
   const { labels, annotations, generatorURL } = notification.alert;

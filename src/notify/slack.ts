@@ -8,6 +8,7 @@ import {
   isResolved,
   labelsText,
   nameOf,
+  oneLine,
   overtakenText,
   severityOrError,
   shorten,
@@ -73,7 +74,7 @@ function attachment(notification: Notification, { host }: Origin): unknown {
   return {
     color: isResolved(notification) ? RESOLVED_COLOR : COLORS[severityOrError(notification)],
     fallback: escape(shorten(`[${state}] ${nameOf(notification)}: ${summary}`, MOST_CHARACTERS)),
-    title: escape(shorten(`[${state}] ${nameOf(notification)}`, 200)),
+    title: escape(oneLine(`[${state}] ${nameOf(notification)}`, 200)),
     ...(/^https?:\/\//.test(generatorURL) && { title_link: generatorURL }),
     text: escape(
       shorten(

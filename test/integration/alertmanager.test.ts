@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createServe } from '../../src/api/http_server.ts';
 import { alertmanagerRoutes } from '../../src/notify/alertmanager_routes.ts';
-import { createBoard, type Board } from '../../src/rules/board.ts';
+import type { Board } from '../../src/rules/board.ts';
+import { boardWith } from '../notify/boards.ts';
 import { alertOf, firing, makeDispatcher, resolved, type Made } from '../notify/notifications.ts';
 import { createRecordedLog } from '../support/recorded_log.ts';
 import { startAlertmanager, type Alertmanager, type AlertmanagerAlert } from './alertmanager_server.ts';
@@ -94,6 +95,7 @@ describe('createDispatcher with Alertmanager', () => {
     await until('it appears', async () => (await named('Killed')) !== undefined);
     await until('it is gone', async () => (await named('Killed')) === undefined);
     await until('the web hook hears that it is over', async () => hookedOf('Killed', 'resolved').length > 0);
+    expect(hookedOf('Killed', 'firing')).toHaveLength(1);
   });
 
   test('a replica that is down keeps nothing from the other, and is told what was resolved meanwhile', async () => {
@@ -160,35 +162,6 @@ describe('alertmanagerRoutes with amtool', () => {
     });
     onTestFinished(() => listener.close());
     return async (...words) => (await run(amtool, [`--alertmanager.url=${listener.url}`, ...words])).stdout;
-  }
-
-  function boardWith(...alerts: readonly ReturnType<typeof alertOf>[]): Board {
-    const board = createBoard();
-    const rule = {
-      type: 'alerting',
-      name: 'r',
-      query: 'up',
-      labels: new Map(),
-      annotations: new Map(),
-      for_ms: 0,
-      keepFiringFor_ms: 0,
-      health: 'ok',
-      lastError: '',
-      lastEvaluation_ms: 0,
-      evaluation_s: 0,
-      alerts,
-    } as const;
-    const group = {
-      name: 'g',
-      file: '',
-      interval_ms: 15_000,
-      limit: 0,
-      lastEvaluation_ms: 0,
-      evaluation_s: 0,
-      rules: [rule],
-    };
-    board.add({ id: 'metrics/alert_rules', groups: () => [group] });
-    return board;
   }
 
   test('amtool lists alerts, adds a silence that holds, lists it and ends it', async () => {
