@@ -33,6 +33,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'otlp', file: 'otlp.ts', args: ['250', '8', '3'] },
   { name: 'remote_write', file: 'remote_write.ts' },
   { name: 'disk_queue', file: 'disk_queue.ts' },
+  { name: 'store', file: 'store.ts' },
   { name: 'stream', file: 'stream.ts' },
   { name: 'startup', file: 'startup.ts' },
   { name: 'soak', file: 'soak.ts' },

@@ -181,7 +181,8 @@ export function zigzag(value: number): number {
 }
 
 export function unzigzag(value: number): number {
-  return value % 2 === 1 ? -(value + 1) / 2 : value / 2;
+  const half = Math.floor(value / 2);
+  return half * 2 === value ? half : -half - 1;
 }
 
 /** Bits that a whole number from 0 to 2^53 needs. */

@@ -21,16 +21,25 @@ const DOUBLES = 15 << 3;
 const NOTHING = 63;
 /** So many ones say that the number itself follows, with its length before it. */
 const ESCAPE = 8;
+/** Below it, numbers are what V8 calculates with fastest. */
+const MAX_SHORT = 2 ** 31;
 
 const whole = new Float64Array(CHUNK_LENGTH);
 const differences = new Float64Array(CHUNK_LENGTH);
 const seconds = new Float64Array(CHUNK_LENGTH);
 const remainders = new Float64Array(CHUNK_LENGTH);
+const signedCodes = new Float64Array(CHUNK_LENGTH);
+const aboveCodes = new Float64Array(CHUNK_LENGTH);
 const lengths = new Uint8Array(64);
+/** Bits of the largest code. */
+const MAX_LENGTH = 54;
+const riceBits = makeRiceBits();
 
 /** Writes `count` numbers, at least one. */
 export function encodeNumbers(writer: BitWriter, values: Float64Array, count: number): void {
   const decimals = toWhole(values, count);
+  // Most of what a host measures does not change.
+  if (decimals !== undefined && isConstant(count)) return encodeConstant(writer, decimals);
   if (decimals === undefined) encodeDoubles(writer, values, count);
   else encodeWhole(writer, count, decimals);
 }
@@ -60,6 +69,19 @@ function toWhole(values: Float64Array, count: number): number | undefined {
   return decimals;
 }
 
+function isConstant(count: number): boolean {
+  const start = whole[0]!;
+  for (let i = 1; i < count; i++) if (whole[i] !== start) return false;
+  return true;
+}
+
+function encodeConstant(writer: BitWriter, decimals: number): void {
+  writeHead(writer, 0, decimals, 0, false);
+  writer.byte(NOTHING);
+  writer.signed(whole[0]!);
+  writer.signed(0);
+}
+
 function encodeWhole(writer: BitWriter, count: number, decimals: number): void {
   const order = predict(count);
   const source = order === 0 ? whole : order === 1 ? differences : seconds;
@@ -83,17 +105,17 @@ function encodeWhole(writer: BitWriter, count: number, decimals: number): void {
   let lowBits = 0;
   let lowBitsAbove = 0;
   for (let i = first; i < count; i++) {
-    lowBits |= remainders[i]! % 0x8000_0000;
-    lowBitsAbove |= (remainders[i]! - least) % 0x8000_0000;
+    lowBits |= remainders[i]!;
+    lowBitsAbove |= remainders[i]! - least;
   }
-  const signed = costOf(count, first, 0, trailingZeros(lowBits), true);
-  const above = costOf(count, first, least, trailingZeros(lowBitsAbove), false);
+  const signed = costOf(signedCodes, count, first, 0, trailingZeros(lowBits), true);
+  const above = costOf(aboveCodes, count, first, least, trailingZeros(lowBitsAbove), false);
   const best = signed.bits < above.bits + 8 * varintLength(zigzag(least)) ? signed : above;
   writeHead(writer, order, decimals, best.shift, best.isSigned);
   writer.byte(best.parameter);
   writeStart(writer, order, count);
   if (!best.isSigned) writer.signed(least);
-  writeRice(writer, count, first, best.isSigned ? 0 : least, best);
+  writeRice(writer, best.codes, count, first, best.parameter);
 }
 
 function writeHead(writer: BitWriter, order: number, decimals: number, shift: number, isSigned: boolean): void {
@@ -129,6 +151,8 @@ function magnitude(value: number): number {
 }
 
 interface Rice {
+  /** What is written of each remainder. */
+  readonly codes: Float64Array;
   readonly isSigned: boolean;
   readonly shift: number;
   readonly parameter: number;
@@ -136,54 +160,76 @@ interface Rice {
 }
 
 /** The best parameter, by how many of the numbers have which length. */
-function costOf(count: number, first: number, least: number, shift: number, isSigned: boolean): Rice {
+function costOf(
+  codes: Float64Array,
+  count: number,
+  first: number,
+  least: number,
+  shift: number,
+  isSigned: boolean,
+): Rice {
   lengths.fill(0);
   let longest = 0;
-  const unit = 2 ** shift;
+  let shortest = MAX_LENGTH;
+  const scale = 1 / 2 ** shift;
   for (let i = first; i < count; i++) {
-    const remainder = (remainders[i]! - least) / unit;
-    const length = bitLength(isSigned ? zigzag(remainder) : remainder);
+    const remainder = (remainders[i]! - least) * scale;
+    const code = (codes[i] = isSigned ? zigzag(remainder) : remainder);
+    const length = bitLength(code);
     lengths[length]!++;
     if (length > longest) longest = length;
+    if (length < shortest) shortest = length;
   }
   let parameter = 0;
   let bits = Infinity;
-  for (let candidate = 0; candidate <= longest; candidate++) {
+  // A smaller one only makes all of them longer.
+  for (let candidate = Math.max(0, shortest - 1); candidate <= longest; candidate++) {
     let sum = 0;
-    for (let length = 0; length <= longest; length++) {
-      const of = lengths[length]!;
-      if (of > 0) sum += of * riceBits(length, candidate);
+    for (let length = shortest; length <= longest; length++)
+      sum += lengths[length]! * riceBits[candidate * 64 + length]!;
+    if (sum < bits) {
+      bits = sum;
+      parameter = candidate;
     }
-    if (sum < bits) [parameter, bits] = [candidate, sum];
   }
-  return { isSigned, shift, parameter, bits };
+  return { codes, isSigned, shift, parameter, bits };
 }
 
-/** About how many bits a number of `length` bits takes. */
-function riceBits(length: number, parameter: number): number {
-  if (length <= parameter) return parameter + 1;
-  // Between 2^(n-1) and 2^n - 1 ones, for n bits beyond the parameter's.
-  if (length - parameter <= 3) return parameter + 1 + 0.72 * (1 << (length - parameter));
-  return ESCAPE + 6 + length;
+/** About how many bits a number of `length` bits takes with a parameter, at parameter × 64 + length. */
+function makeRiceBits(): Float64Array {
+  const table = new Float64Array(64 * 64);
+  for (let parameter = 0; parameter <= MAX_LENGTH; parameter++) {
+    for (let length = 0; length <= MAX_LENGTH; length++) {
+      const beyond = length - parameter;
+      let bits = parameter + 1;
+      // Between 2^(n-1) and 2^n - 1 ones, for n bits beyond the parameter's.
+      if (beyond > 3) bits = ESCAPE + 6 + length;
+      else if (beyond > 0) bits += 0.72 * (1 << beyond);
+      table[parameter * 64 + length] = bits;
+    }
+  }
+  return table;
 }
 
-function writeRice(writer: BitWriter, count: number, first: number, least: number, rice: Rice): void {
-  const { isSigned, shift, parameter } = rice;
-  const unit = 2 ** shift;
+function writeRice(writer: BitWriter, codes: Float64Array, count: number, first: number, parameter: number): void {
   const divisor = 2 ** parameter;
   for (let i = first; i < count; i++) {
-    const remainder = (remainders[i]! - least) / unit;
-    const value = isSigned ? zigzag(remainder) : remainder;
-    const quotient = Math.floor(value / divisor);
+    const code = codes[i]!;
+    if (code < MAX_SHORT && parameter <= 15 && code >>> parameter < ESCAPE) {
+      const ones = code >>> parameter;
+      // The ones, a zero, and what the parameter leaves: 24 bits at most, in one piece.
+      writer.bits((((2 << ones) - 2) << parameter) | (code & (divisor - 1)), ones + 1 + parameter);
+      continue;
+    }
+    const quotient = Math.floor(code / divisor);
     if (quotient < ESCAPE) {
-      // So many ones, and a zero.
-      writer.bits(2 ** (quotient + 1) - 2, quotient + 1);
-      if (parameter > 0) writer.bits(value % divisor, parameter);
+      writer.bits((2 << quotient) - 2, quotient + 1);
+      writer.bits(code % divisor, parameter);
     } else {
-      const length = bitLength(value);
+      const length = bitLength(code);
       writer.bits(255, ESCAPE);
       writer.bits(length, 6);
-      writer.bits(value, length);
+      writer.bits(code, length);
     }
   }
   writer.align();
