@@ -72,5 +72,7 @@ function binaryText({ operator, left, right, matching, returnsBool }: BinaryExpr
     if (matching.cardinality === 'many-to-one') text += ` group_left (${list(matching.include)})`;
     if (matching.cardinality === 'one-to-many') text += ` group_right (${list(matching.include)})`;
   }
-  return `${printExpression(left)} ${text} ${printExpression(right)}`;
+  // A sign would bind the whole power.
+  const isBase = operator === '^' && left.kind === 'number' && left.value === Infinity;
+  return `${isBase ? 'Inf' : printExpression(left)} ${text} ${printExpression(right)}`;
 }
