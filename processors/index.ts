@@ -2,6 +2,8 @@ import type { AnyProcessorDefinition, Loaders } from '../src/component.ts';
 
 /** Every processor, by type, loaded only where one is configured. */
 export const processors: Loaders<AnyProcessorDefinition> = {
+  alert_rules: () => import('./alert_rules/index.ts'),
+  anomaly: () => import('./anomaly/index.ts'),
   attributes: () => import('./attributes.ts'),
   batch: () => import('./batch.ts'),
   cardinality_limit: () => import('./cardinality_limit/index.ts'),

@@ -2,6 +2,7 @@ import type { AnyReceiverDefinition, Loaders } from '../src/component.ts';
 
 /** Every receiver, by type, loaded only where one is configured. */
 export const receivers: Loaders<AnyReceiverDefinition> = {
+  alerts: () => import('./alerts/index.ts'),
   clock: () => import('./clock.ts'),
   connections: () => import('./connections/index.ts'),
   count: () => import('./count/index.ts'),

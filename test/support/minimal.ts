@@ -9,6 +9,8 @@ const MINIMAL: Readonly<Record<string, object>> = {
   },
   'receiver kmsg': { position_file: '/nowhere/kmsg.json' },
   'receiver syslog': { tcp: { endpoint: '127.0.0.1:0' } },
+  'processor alert_rules': { rule_files: ['/nowhere/*.yaml'], state_file: '/nowhere/alerts.json' },
+  'processor anomaly': { keep: false },
   'processor attributes': { actions: [{ key: 'k', action: 'upsert', value: 'w' }] },
   'processor delta': { metrics: ['g'] },
   'processor probabilistic_sampler': { sampling_percentage: 100 },

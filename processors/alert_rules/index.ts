@@ -1,0 +1,237 @@
+/** Evaluates Prometheus' rule files on the metrics that pass, which it hands on as they are. */
+import { join, resolve } from 'node:path';
+import { metrics } from '@opentelemetry/api';
+import * as v from 'valibot';
+import { defineProcessor } from '../../src/component.ts';
+import { duration, option, optional, positiveDuration, required, size } from '../../src/config/options.ts';
+import { ConfigError } from '../../src/errors.ts';
+import { createDispatcher } from '../../src/notify/dispatcher.ts';
+import { notifierOptions } from '../../src/notify/options.ts';
+import { createPositionFile } from '../../src/position_file.ts';
+import { translationOptions } from '../../src/prometheus/options.ts';
+import type { RuleSample } from '../../src/rules/evaluation.ts';
+import { systemClock } from '../../src/scheduler.ts';
+import { stateDirectory } from '../../src/state_directory.ts';
+import type { SeriesStore } from '../../src/store/series_store.ts';
+import { createStore } from '../../src/store/series_store.ts';
+import { createAsk } from './asking.ts';
+import type { Emitter } from './emitter.ts';
+import { publishFigures } from './figures.ts';
+import { copyHistory } from './history.ts';
+import { createJudging } from './judging.ts';
+import { fingerprintOf, groupsOf, readRuleFiles } from './rule_files.ts';
+import { createSeats } from './seats.ts';
+import { needsOf, whatDoesNotFit } from './selection.ts';
+import { keptAlerts, parseKeptAlerts, type Memories } from './state_file.ts';
+
+const count = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(least));
+
+/** Alerts that nothing happens to are written all the same so often, for their age is counted from the last time. */
+const SAVE_INTERVAL_MS = 60_000;
+
+/** What a processor leaves to the one that a reload makes of its new configuration. */
+interface Legacy {
+  readonly store: SeriesStore;
+  readonly memories: Memories;
+  readonly emitters: ReadonlyMap<string, Emitter>;
+}
+
+const seats = createSeats<Legacy>();
+
+export default defineProcessor({
+  type: 'alert_rules',
+  about:
+    'Evaluates Prometheus’ rule files, unchanged, on the metrics that pass, which go on as they are. Alerts become events ' +
+    '(receiver alerts), notifications, and the series ALERTS and ALERTS_FOR_STATE, which go on in the pipeline as recorded ' +
+    'series do. Alerts outlive restarts and reloads.',
+  signals: ['metrics'],
+  config: v.strictObject({
+    rule_files: required(
+      v.pipe(v.array(v.pipe(v.string(), v.minLength(1, 'a path'))), v.minLength(1, 'at least one path')),
+      'Rule files of Prometheus, or globs; read again at each reload.',
+    ),
+    evaluation_interval: option(positiveDuration(), 'How often groups are evaluated that do not say it.', '15s'),
+    query_offset: option(duration(), 'How far back groups look that do not say it: for metrics that come late.', '0'),
+    lookback: option(positiveDuration(), 'How old a value may be that stands for now.', '5m'),
+    external_labels: option(
+      v.record(v.string(), v.string()),
+      'Labels of this agent: added to alerts that notifiers are told of, and known to templates as $externalLabels.',
+      {},
+    ),
+    external_url: option(
+      v.union([v.literal(''), v.pipe(v.string(), v.regex(/^https?:\/\//, 'an http:// or https:// URL'))]),
+      'Where people reach a Prometheus that knows these metrics: links of alerts begin with it.',
+      '',
+    ),
+    resend_delay: option(positiveDuration(), 'Shortest time between two notifications of an alert that fires.', '1m'),
+    max_alerts: option(count(1), 'Most alerts of a rule whose group has no limit; with more the rule fails.', 2000),
+    limits: option(
+      v.strictObject({
+        time: option(positiveDuration(), 'A rule that takes longer fails.', '500ms'),
+        samples: option(count(1), 'Most samples that a query may read.', 5_000_000),
+        series: option(count(1), 'Most series that a query may select.', 20_000),
+      }),
+      'What a single rule may take.',
+      {},
+    ),
+    history: option(
+      v.strictObject({
+        max_bytes: option(size(), 'Most memory of the samples that rules look back on; the oldest make room.', '32MiB'),
+        max_series: option(
+          count(1),
+          'Most series that are kept; further ones are counted, and rules do not see them.',
+          50_000,
+        ),
+        max_lookback: option(positiveDuration(), 'A rule that looks back further is refused.', '24h'),
+      }),
+      'Only series that rules select are kept, and as long as rules look back.',
+      {},
+    ),
+    state_file: optional(
+      v.pipe(v.string(), v.minLength(1, 'a path')),
+      'Where alerts are kept across restarts; STATE_DIRECTORY/alerts if left out, without that /var/lib/sonde/alerts for root and ~/.local/state/sonde/alerts for others.',
+    ),
+    notifiers: notifierOptions,
+    ...translationOptions,
+  }),
+  check(config) {
+    const { files, problems } = readRuleFiles(config.rule_files);
+    if (problems.length > 0) return problems;
+    return whatDoesNotFit(groupsOf(files), needsOptions(config), config);
+  },
+  fingerprint: (config) => fingerprintOf(config.rule_files),
+  create({ id, config, next, own, log, board, resource, http, pipeline }) {
+    const { files, problems, lints } = readRuleFiles(config.rule_files);
+    if (problems.length > 0) throw new ConfigError(problems);
+    const groups = groupsOf(files);
+    const needs = needsOf(groups, needsOptions(config));
+    const name = `${pipeline}/${id}`;
+    const store = createStore({
+      retention_ms: needs.retention_ms,
+      max_bytes: config.history.max_bytes,
+      max_series: config.history.max_series,
+      select: needs.select,
+      translation: {
+        strategy: config.translation_strategy,
+        namespace: config.namespace,
+        hasScopeLabels: config.scope_labels,
+        promoted: config.resource_attributes,
+        hasTargetInfo: config.target_info,
+        ownResource: resource,
+      },
+      log,
+    });
+    const refused = new Map<string, number>();
+    const refuse = (reason: string, samples: number): void => {
+      refused.set(reason, (refused.get(reason) ?? 0) + samples);
+      if (reason === 'series_limit' || reason === 'byte_limit') {
+        log.once(reason, `Cannot keep all series that rules select: ${LIMITS[reason]}; rules do not see the others`);
+      }
+    };
+    const notifier = createDispatcher({ id: name, notifiers: config.notifiers, http, log, board, resource });
+    const file = createPositionFile({
+      path: resolve(config.state_file ?? join(stateDirectory('alerts'), `${encodeURIComponent(name)}.json`)),
+      parse: parseKeptAlerts,
+      log,
+      words: {
+        what: 'state of alerts',
+        withoutIt: 'alerts begin anew',
+        unkept: 'a restart would forget what has changed',
+      },
+    });
+    let savedAt_ms = -Infinity;
+    const judging = createJudging({
+      id,
+      instance: String(resource.attributes['service.instance.id'] ?? ''),
+      groups,
+      group: {
+        interval_ms: config.evaluation_interval,
+        queryOffset_ms: config.query_offset,
+        externalLabels: new Map(Object.entries(config.external_labels)),
+        externalURL: config.external_url,
+        resendDelay_ms: config.resend_delay,
+        maxAlerts: config.max_alerts,
+        ruleTime_ms: config.limits.time,
+      },
+      ask: createAsk(store, config.lookback, {
+        time_ms: config.limits.time,
+        samples: config.limits.samples,
+        series: config.limits.series,
+      }),
+      append: ({ labels, time_ms, value }: RuleSample) => store.append(labels, time_ms, value),
+      clock: systemClock,
+      next: own,
+      board,
+      notifier,
+      resource,
+      log,
+      onEvaluated(hasChanged) {
+        if (hasChanged || (isAnyActive() && performance.now() - savedAt_ms >= SAVE_INTERVAL_MS)) save();
+      },
+    });
+    const isAnyActive = (): boolean => judging.figures().some(({ pending, firing }) => pending + firing > 0);
+    function save(): void {
+      savedAt_ms = performance.now();
+      file.save(keptAlerts(judging.memories()));
+    }
+    let withdraw: (() => void)[] = [];
+    function work(): void {
+      withdraw = [
+        board.add({ id: name, groups: judging.status }),
+        publishFigures(metrics.getMeter('sonde.rules'), name, {
+          groups: judging.figures,
+          store: () => store.figures(),
+          refused,
+        }),
+      ];
+      judging.start();
+    }
+    async function rest(): Promise<void> {
+      for (const each of withdraw.splice(0)) each();
+      await judging.pause();
+    }
+    const sitter = {
+      async rise() {
+        await rest();
+        return { store, memories: judging.memories(), emitters: judging.emitters };
+      },
+      resume: work,
+    };
+    for (const { message } of lints) log.warn(message);
+    return {
+      consume(batch) {
+        if (batch.signal === 'metrics') for (const [reason, samples] of store.consume(batch)) refuse(reason, samples);
+        return next.consume(batch);
+      },
+      async start() {
+        const legacy = await seats.sit(board, name, sitter);
+        if (legacy === undefined) {
+          const kept = file.load();
+          if (kept !== undefined) judging.restore(kept.memories);
+        } else {
+          copyHistory(legacy.store, store, needs.retention_ms, Date.now());
+          judging.takeOver(legacy.memories, legacy.emitters);
+        }
+        notifier.start();
+        work();
+      },
+      async stop() {
+        await rest();
+        if (seats.leave(board, name, sitter)) {
+          save();
+          await judging.clear();
+        }
+        await notifier.stop();
+      },
+    };
+  },
+});
+
+const LIMITS: Readonly<Record<string, string>> = {
+  series_limit: 'there are more than history.max_series',
+  byte_limit: 'they need more than history.max_bytes',
+};
+
+function needsOptions(config: { readonly lookback: number; readonly query_offset: number }) {
+  return { lookback_ms: config.lookback, queryOffset_ms: config.query_offset };
+}

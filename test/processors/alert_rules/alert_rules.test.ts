@@ -1,0 +1,244 @@
+/** The processor in whole agents: rules on what passes, through reloads and restarts. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import alertRules from '../../../processors/alert_rules/index.ts';
+import alerts from '../../../receivers/alerts/index.ts';
+import type { PipelineBooks } from '../../../src/component.ts';
+import { ConfigError } from '../../../src/errors.ts';
+import type { MetricBatch } from '../../../src/model/batch.ts';
+import { createStage, makeAgent, type AgentRun, type Definitions, type WrittenConfig } from '../../support/agent.ts';
+import { metric, metricBatch, runProcessor, series } from '../../support/processor.ts';
+
+const HIGH = (threshold: number, more = ''): string => `
+groups:
+  - name: g
+    rules:
+      - record: doubled
+        expr: level * 2
+      - alert: High
+        expr: doubled > ${threshold}
+        labels: { severity: critical }
+        annotations: { summary: 'doubled is {{ $value }}' }
+${more}`;
+
+function folderOf(rules: string): { rules: string; state: string; write(text: string): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'sonde-test-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'rules.yaml');
+  const write = (text: string): void => writeFileSync(path, text);
+  write(rules);
+  return { rules: path, state: join(folder, 'alerts.json'), write };
+}
+
+function configOf(folder: ReturnType<typeof folderOf>): WrittenConfig {
+  return {
+    receivers: { pushed: {}, alerts: {} },
+    processors: {
+      alert_rules: { rule_files: [folder.rules], state_file: folder.state, evaluation_interval: '20ms' },
+    },
+    exporters: { sink: {}, 'sink/logs': {}, window: {} },
+    pipelines: {
+      metrics: { receivers: ['pushed'], processors: ['alert_rules'], exporters: ['sink', 'window'] },
+      logs: { receivers: ['alerts'], exporters: ['sink/logs'] },
+    },
+  };
+}
+
+function stageOf() {
+  const stage = createStage();
+  const definitions: Definitions = {
+    receivers: [...stage.receivers, alerts],
+    processors: [...stage.processors, alertRules],
+    exporters: stage.exporters,
+  };
+  const layout = [series(metric('level', { kind: 'gauge', unit: '', valueType: 'double' }))];
+  const push = (value: number): Promise<void> =>
+    Promise.resolve(
+      stage.pushed.get('pushed')!.next.metrics!.consume(
+        metricBatch(layout, [value], {
+          time: BigInt(Date.now()) * 1_000_000n,
+          collection: { receiver: 'pushed', onDemand: false },
+        }),
+      ),
+    );
+  return { ...stage, definitions, push };
+}
+
+const balance = ({ accepted, sent, gone, waiting, refused }: PipelineBooks) => ({
+  left: accepted - sent - gone,
+  waiting,
+  refused,
+});
+const said = (stage: ReturnType<typeof stageOf>): string[] => stage.arrived.get('sink/logs') ?? [];
+const until = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 10_000, interval: 20 });
+const lastCollection = (stage: ReturnType<typeof stageOf>): MetricBatch =>
+  stage.seen.get('window')!.findLast((batch): batch is MetricBatch => {
+    return batch.signal === 'metrics' && batch.collection?.receiver.startsWith('alert_rules') === true;
+  })!;
+const namesIn = (batch: MetricBatch): string[] => batch.series.map((one) => one.metric.name);
+
+async function firing(run: AgentRun, stage: ReturnType<typeof stageOf>): Promise<void> {
+  await run.agent.start();
+  await stage.push(60);
+  await until(() => expect(said(stage)).toEqual(['Alert High fires: doubled is 120']));
+}
+
+describe('alert_rules', () => {
+  test('alert_rules hands on what passes, what it records and ALERTS, tells of alerts, and the books balance', async () => {
+    const folder = folderOf(HIGH(100));
+    const stage = stageOf();
+    const run = makeAgent(configOf(folder), stage.definitions);
+    await firing(run, stage);
+    await until(() => expect(stage.arrived.get('sink')).toContain('ALERTS'));
+    expect(stage.arrived.get('sink')).toEqual(
+      expect.arrayContaining(['level', 'doubled', 'ALERTS', 'ALERTS_FOR_STATE']),
+    );
+    const batch = lastCollection(stage);
+    const at = namesIn(batch).indexOf('ALERTS');
+    expect(batch.series[at]!.attributes).toEqual({
+      alertname: 'High',
+      alertstate: 'firing',
+      instance: 'test',
+      severity: 'critical',
+    });
+    expect(batch.values[at]).toBe(1);
+    // The layout is the same as long as the series are.
+    await until(() => expect(lastCollection(stage)).not.toBe(batch));
+    expect(lastCollection(stage).series).toBe(batch.series);
+    await stage.push(10);
+    await until(() => expect(said(stage)).toContain('Alert High is resolved: doubled is 120'));
+    await until(() => expect(namesIn(lastCollection(stage))).toEqual(['doubled']));
+    await run.agent.stop();
+    const books = run.agent.figures().pipelines.map((pipeline) => balance(pipeline.books));
+    expect(books).toEqual(books.map(() => ({ left: 0, waiting: 0, refused: 0 })));
+    const { accepted, sent } = run.figures('alert_rules');
+    expect(accepted).toBe(sent);
+    expect(accepted).toBeGreaterThan(10);
+  });
+
+  test('alert_rules takes changed rule files at a reload, and alerts go on', async () => {
+    const folder = folderOf(HIGH(100));
+    const stage = stageOf();
+    const run = makeAgent(configOf(folder), stage.definitions);
+    await firing(run, stage);
+    const state = (): { groups: { rules: { alerts: { activeAt_ms: number }[] }[] }[] } =>
+      JSON.parse(readFileSync(folder.state, 'utf8'));
+    const activeAt_ms = state().groups[0]!.rules[0]!.alerts[0]!.activeAt_ms;
+    expect((await run.reload(configOf(folder))).started).toEqual([]);
+    folder.write(HIGH(110, '      - record: tripled\n        expr: level * 3\n'));
+    expect((await run.reload(configOf(folder))).started).toEqual(['alert_rules']);
+    // The history of the store went over: there was no new sample of level.
+    await until(() => expect(namesIn(lastCollection(stage))).toContain('tripled'));
+    expect(namesIn(lastCollection(stage))).toContain('ALERTS');
+    folder.write(HIGH(200));
+    await run.reload(configOf(folder));
+    await until(() => expect(said(stage)).toHaveLength(2));
+    expect(said(stage)).toEqual(['Alert High fires: doubled is 120', 'Alert High is resolved: doubled is 120']);
+    await until(() => expect(namesIn(lastCollection(stage))).toEqual(['doubled']));
+    await run.agent.stop();
+    expect(state().groups[0]!.rules[0]!.alerts[0]!.activeAt_ms).toBe(activeAt_ms);
+  });
+
+  test('alert_rules keeps the old rules where the new file is broken, and says what is wrong', async () => {
+    const folder = folderOf(HIGH(100));
+    const stage = stageOf();
+    const run = makeAgent(configOf(folder), stage.definitions);
+    await firing(run, stage);
+    folder.write('groups:\n  - name: g\n    rules:\n      - alert: X\n        expr: sum(\n');
+    await expect(run.reload(configOf(folder))).rejects.toThrow(ConfigError);
+    await stage.push(10);
+    await until(() => expect(said(stage)).toContain('Alert High is resolved: doubled is 120'));
+  });
+
+  test('alert_rules goes on with its alerts in the next process, without telling them again', async () => {
+    const folder = folderOf(HIGH(100));
+    const first = stageOf();
+    const before = makeAgent(configOf(folder), first.definitions);
+    await firing(before, first);
+    // What a crash leaves is the file as it is now.
+    const kept = readFileSync(folder.state, 'utf8');
+    await before.agent.stop();
+    writeFileSync(folder.state, kept);
+    const second = stageOf();
+    const after = makeAgent(configOf(folder), second.definitions);
+    await after.agent.start();
+    await until(() => expect(namesIn(lastCollection(second))).toContain('ALERTS'));
+    await second.push(61);
+    await until(() => expect(namesIn(lastCollection(second))).toContain('doubled'));
+    await second.push(1);
+    await until(() => expect(said(second)).toEqual(['Alert High is resolved: doubled is 122']));
+  });
+
+  test('alert_rules judges on while the pipeline stands still', async () => {
+    const folder = folderOf(HIGH(100));
+    const run = runProcessor(alertRules, {
+      rule_files: [folder.rules],
+      state_file: folder.state,
+      evaluation_interval: '20ms',
+    });
+    run.answer = (batch) =>
+      batch.signal === 'metrics' && namesIn(batch).includes('doubled') ? new Promise(() => {}) : undefined;
+    const level = [
+      series(metric('level', { kind: 'gauge', unit: '' }), {}, { resource: { attributes: {}, schemaUrl: '' } }),
+    ];
+    await run.processor.start!();
+    const push = (value: number) => run.consume(metricBatch(level, [value], { time: BigInt(Date.now()) * 1_000_000n }));
+    await push(60);
+    const state = (): string => readFileSync(folder.state, 'utf8');
+    await until(() => expect(state()).toContain('"firing"'));
+    await push(1);
+    await until(() => expect(state()).toContain('"inactive"'));
+    // It still hands on what passes.
+    expect(run.metrics().filter((batch) => namesIn(batch).includes('level'))).toHaveLength(2);
+    await run.processor.stop!();
+  });
+});
+
+describe('options of alert_rules', () => {
+  const problemsOf = (folder: ReturnType<typeof folderOf>, more: object = {}) =>
+    alertRules.check!(v.parse(alertRules.config, { rule_files: [folder.rules], ...more }));
+
+  test('check names file, line and problem of every rule that is wrong', () => {
+    const folder = folderOf(
+      HIGH(1, '      - alert: B\n        expr: sum(\n      - alert: C\n        for: x\n        expr: up\n'),
+    );
+    const problems = problemsOf(folder);
+    expect(problems.map(({ place }) => [place?.file, place?.line])).toEqual([
+      [folder.rules, 12],
+      [folder.rules, 14],
+    ]);
+    expect(problems[0]!.message).toMatch(/^Cannot use rule 3 of group "g", "B": 1:\d: parse error: /);
+  });
+
+  test('check refuses a file that is not there, and takes a glob without files', () => {
+    const folder = folderOf('');
+    expect(problemsOf({ ...folder, rules: '/nowhere/rules.yaml' })).toMatchObject([
+      { message: expect.stringMatching(/^Cannot read the rule file "\/nowhere\/rules.yaml": ENOENT/) as string },
+    ]);
+    expect(problemsOf({ ...folder, rules: '/nowhere/*.yaml' })).toEqual([]);
+  });
+
+  test('check refuses what can never fit', () => {
+    const long = folderOf('groups: [{ name: g, rules: [{ record: r, expr: "rate(x[30d])" }] }]');
+    expect(problemsOf(long)).toMatchObject([
+      { message: 'Cannot use rule "r" of group "g": it looks back 30d, further than history.max_lookback' },
+    ]);
+    const history = { max_lookback: '60d', max_bytes: '64KiB' };
+    expect(problemsOf(long, { history })).toMatchObject([
+      { message: expect.stringContaining('more than history.max_bytes') as string },
+    ]);
+    expect(problemsOf(long, { history: { ...history, max_bytes: '64MiB' } })).toEqual([]);
+  });
+
+  test('fingerprint changes with the files', () => {
+    const folder = folderOf(HIGH(1));
+    const config = v.parse(alertRules.config, { rule_files: [folder.rules] });
+    const before = alertRules.fingerprint!(config);
+    expect(alertRules.fingerprint!(config)).toBe(before);
+    folder.write(HIGH(2));
+    expect(alertRules.fingerprint!(config)).not.toBe(before);
+  });
+});
