@@ -33,10 +33,10 @@ export function createAlertmanager(options: AlertmanagerOptions): Channel {
   return {
     figures,
     notify(notifications, now_ms) {
-      const wanted = notifications.filter(({ alert }) => {
+      const wanted = notifications.filter(({ alert, ownLabels = alert.labels }) => {
         if (!isWanted(alert.labels)) return false;
         const isHeld = alert.state === 'firing' && !config.send_silenced;
-        return !isHeld || silences.silencedBy(alert.labels, now_ms).length === 0;
+        return !isHeld || silences.silencedBy(ownLabels, now_ms).length === 0;
       });
       if (wanted.length > 0) for (const replica of replicas) replica.add(wanted);
     },
@@ -134,7 +134,7 @@ function createReplica(url: string, { name, config, sender, log }: AlertmanagerO
 
   async function post(notifications: readonly Notification[]): Promise<void> {
     const timeout = AbortSignal.timeout(config.timeout);
-    const body = Buffer.from(JSON.stringify(notifications.map((each) => toPostable(each, config.labels))));
+    const body = Buffer.from(JSON.stringify(notifications.map(toPostable)));
     try {
       await sender.post(url, body, 'application/json', AbortSignal.any([timeout, ending.signal]));
     } catch (error) {
@@ -182,10 +182,9 @@ function queueKey({ alert, startsAt_ms }: Notification): string {
 }
 
 /** `postableAlert` of Alertmanager’s API v2. */
-function toPostable(notification: Notification, added: Readonly<Record<string, string>>): unknown {
-  const { alert, startsAt_ms, endsAt_ms } = notification;
+function toPostable({ alert, startsAt_ms, endsAt_ms }: Notification): unknown {
   return {
-    labels: { ...added, ...Object.fromEntries(alert.labels) },
+    labels: Object.fromEntries(alert.labels),
     annotations: Object.fromEntries(alert.annotations),
     startsAt: new Date(startsAt_ms).toISOString(),
     endsAt: new Date(endsAt_ms).toISOString(),

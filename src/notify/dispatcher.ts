@@ -50,8 +50,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   return {
     notify(notifications, now_ms) {
       for (const channel of channels.values()) channel.notify(notifications, now_ms);
-      for (const { alert } of notifications)
-        if (alert.state === 'resolved') board.silences.resolved(alert.labels, now_ms);
+      for (const { alert, ownLabels = alert.labels } of notifications) {
+        if (alert.state === 'resolved') board.silences.resolved(ownLabels, now_ms);
+      }
     },
     start() {
       if (channels.size === 0) return;
@@ -85,7 +86,7 @@ function createChannel(name: string, config: NotifierConfig, options: Dispatcher
       const options = { name, config: alertmanager, sender: sender(httpClient(alertmanager)), log, silences };
       return createAlertmanager(options);
     }
-    if (webhook !== undefined) return direct(webhook, createWebhook(webhook, sender(httpClient(webhook)), origin));
+    if (webhook !== undefined) return direct(webhook, createWebhook(webhook, sender(httpClient(webhook)), origin, log));
     if (slack !== undefined)
       return direct(slack, createSlack(slack, sender({ tls: slack.tls, proxy: slack.proxy }), origin));
     if (pagerduty !== undefined)

@@ -68,11 +68,6 @@ const alertmanager = v.strictObject({
     'Where Alertmanagers are, as http://127.0.0.1:9093: replicas, which all are sent everything; /api/v2/alerts is appended unless it is there already.',
   ),
   ...filterOptions,
-  labels: option(
-    v.record(v.string(), v.string()),
-    'Labels added to alerts that have none of the name, as host: without one that differs, alerts of two machines are one to Alertmanager.',
-    {},
-  ),
   send_silenced: option(
     v.boolean(),
     'Whether alerts that are silenced here are sent, too: Alertmanager has silences of its own.',
@@ -91,6 +86,15 @@ const alertmanager = v.strictObject({
 const webhook = v.strictObject({
   url: optional(secretUrl(), 'Where to post to; never shown, for whoever knows it can write there.'),
   url_file: optional(v.string(), 'File that holds it instead; read again when it changes.'),
+  template: optional(
+    v.pipe(v.string(), v.minLength(1, 'a Go template')),
+    'Go template of the body instead of JSON in the shape of Alertmanager’s webhook: .Status, .Alerts, .CommonLabels and so on, and the functions of Prometheus’s templates and toJson.',
+  ),
+  content_type: option(
+    v.pipe(v.string(), v.regex(/^[\x21-\x7e]+\/[\x20-\x7e]+$/, 'a media type such as text/plain')),
+    'Media type of what the template makes.',
+    'application/json',
+  ),
   ...directOptions,
   ...httpClientOptions,
 });

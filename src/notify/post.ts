@@ -3,9 +3,20 @@ import type { HttpSender } from '../component.ts';
 import { messageOf, PermanentError, RefusedError, RetryableError, TooLargeError } from '../errors.ts';
 
 /** @throws {RetryableError} @throws {PermanentError} without path and query of the URL */
-export async function postJson(sender: HttpSender, url: string, body: unknown, abort: AbortSignal): Promise<void> {
+export function postJson(sender: HttpSender, url: string, body: unknown, abort: AbortSignal): Promise<void> {
+  return postText(sender, url, JSON.stringify(body), 'application/json', abort);
+}
+
+/** @throws {RetryableError} @throws {PermanentError} without path and query of the URL */
+export async function postText(
+  sender: HttpSender,
+  url: string,
+  text: string,
+  contentType: string,
+  abort: AbortSignal,
+): Promise<void> {
   try {
-    await sender.post(url, Buffer.from(JSON.stringify(body)), 'application/json', abort);
+    await sender.post(url, Buffer.from(text), contentType, abort);
   } catch (error) {
     throw withoutPath(error, url);
   }

@@ -52,8 +52,8 @@ export function createTransitions(
   const waiting = new Map<string, number>();
   let overtaken = 0;
 
-  const isSilenced = ({ alert }: Notification, now_ms: number): boolean =>
-    silences.silencedBy(alert.labels, now_ms).length > 0;
+  const isSilenced = ({ alert, ownLabels = alert.labels }: Notification, now_ms: number): boolean =>
+    silences.silencedBy(ownLabels, now_ms).length > 0;
 
   function addFiring(key: string, notification: Notification, now_ms: number): void {
     const track = tracks.get(key);

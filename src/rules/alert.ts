@@ -22,6 +22,8 @@ export interface Alert {
 /** What is sent to Alertmanagers and the like: an alert that fires or is resolved, and until when that holds by itself. */
 export interface Notification {
   readonly alert: Alert;
+  /** Its labels as the board has them, without external ones: silences go by them. Those of `alert` if left out. */
+  readonly ownLabels?: Labels;
   /** Since when it fires: the same in every repetition. */
   readonly startsAt_ms: number;
   /** When it was resolved; of one that fires, when it counts as resolved if nothing more is heard of it. */

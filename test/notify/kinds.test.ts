@@ -255,3 +255,45 @@ describe('notifierOptions', () => {
     expect(make).toThrow('Cannot use the notifier "ops": ');
   });
 });
+
+describe('template', () => {
+  test('makes the body of a web hook from what Alertmanager’s templates know', async () => {
+    const template =
+      '{"text": {{ printf "%s: %d" .Status (len .Alerts) | toJson }}, "all": [' +
+      '{{ range $i, $a := .Alerts }}{{ if $i }}, {{ end }}{{ $a.Labels.device | toJson }}{{ end }}], ' +
+      '"common": {{ toJson .CommonLabels }}, "over": {{ len .Resolved }}, "by": "{{ .Receiver }}"}';
+    const { tell, bodies, backEnd } = await start((url) => ({ webhook: { url, template, group_wait: '0' } }));
+    tell(firing({ labels: { device: 's"da' } }), firing({ labels: { device: 'sdb' } }));
+    await expect
+      .poll(bodies)
+      .toEqual([{ text: 'firing: 2', all: ['s"da', 'sdb'], common: { alertname: 'DiskFull' }, over: 0, by: 'ops' }]);
+    expect(backEnd.requests[0]!.headers['content-type']).toBe('application/json');
+  });
+
+  test('that fails loses no alert, and is named', async () => {
+    for (const template of [
+      '{{ .Nothing }}',
+      '{{ range .Alerts }}{{ range $.Alerts }}{{ query "up" }}{{ end }}{{ end }}',
+    ]) {
+      const { tell, bodies, log } = await start((url) => ({ webhook: { url, template, group_wait: '0' } }));
+      tell(firing(disk));
+      await expect.poll(bodies).toMatchObject([{ version: '4', alerts: [{ status: 'firing' }] }]);
+      expect(log.lines.map(({ message }) => message)).toEqual([
+        expect.stringMatching(/^Notifier "ops": template: line 1.*; the body is JSON/),
+      ]);
+    }
+  });
+
+  test('that never ends is stopped within its limits', async () => {
+    const template = '{{ define "x" }}{{ template "x" . }}{{ end }}{{ template "x" . }}';
+    const { tell, bodies } = await start((url) => ({ webhook: { url, template, group_wait: '0' } }));
+    tell(firing(disk));
+    await expect.poll(bodies).toMatchObject([{ version: '4' }]);
+  });
+
+  test('with an error in it is refused before anything starts', () => {
+    expect(() => makeDispatcher({ ops: { webhook: { url: 'http://127.0.0.1:1', template: '{{ if }}' } } })).toThrow(
+      'Cannot use the notifier "ops": Cannot read the template: ',
+    );
+  });
+});
