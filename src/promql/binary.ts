@@ -1,5 +1,4 @@
 /** Binary expressions: scalars, vectors with scalars; vectors with vectors are matching.ts. */
-import type { NativeHistogram } from '../store/queryable.ts';
 import type { BinaryExpression } from './ast.ts';
 import { withoutMetadata } from './labels.ts';
 import type { Budget } from './limits.ts';
@@ -9,6 +8,7 @@ import { COMPARISONS, histogramOperation, numberOperation } from './operators.ts
 import { createOutputs } from './outputs.ts';
 import type { Node } from './plan.ts';
 import { setNode } from './sets.ts';
+import { annotateMismatch, bothSides } from './sides.ts';
 import { emptyColumns, pushFloat, pushHistogram, type Vector } from './values.ts';
 
 export function binaryNode(expression: BinaryExpression, left: Node, right: Node): Node {
@@ -18,20 +18,6 @@ export function binaryNode(expression: BinaryExpression, left: Node, right: Node
   if (operator === 'and' || operator === 'or' || operator === 'unless')
     return setNode(expression, operator, left, right);
   return matchedNode(expression, left, right);
-}
-
-/** Prepares and releases both sides. */
-export function bothSides(left: Node, right: Node): Pick<Node, 'prepare' | 'release'> {
-  return {
-    prepare(run, steps) {
-      left.prepare(run, steps);
-      right.prepare(run, steps);
-    },
-    release() {
-      left.release();
-      right.release();
-    },
-  };
 }
 
 function scalarNode({ operator }: BinaryExpression, left: Node, right: Node): Node {
@@ -92,23 +78,4 @@ function vectorScalarNode(expression: BinaryExpression, left: Node, right: Node)
       return result;
     },
   };
-}
-
-export function typeName(histogram: NativeHistogram | undefined): string {
-  return histogram === undefined ? 'float' : 'histogram';
-}
-
-export function annotateMismatch(
-  { operator, position }: BinaryExpression,
-  annotations: Annotations,
-  mismatch: 'types' | 'buckets',
-  [left, right]: readonly [string, string],
-): void {
-  if (mismatch === 'buckets')
-    annotations.warn(`incompatible bucket layout encountered for binary operator ${operator}`, position);
-  else
-    annotations.info(
-      `incompatible sample types encountered for binary operator "${operator}": ${left} ${operator} ${right}`,
-      position,
-    );
 }

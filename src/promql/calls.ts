@@ -6,7 +6,7 @@ import type { ArgumentValue, CallContext, MapFunction, RangeFunction, WholeFunct
 import { withoutMetadata } from './labels.ts';
 import { createOutputs } from './outputs.ts';
 import type { Compile, Node, Run, Windows } from './plan.ts';
-import { emptyColumns, pushFloat, pushHistogram, type RangeWindow, type Vector } from './values.ts';
+import { emptyColumns, pushFloat, pushHistogram, type Vector } from './values.ts';
 import { vectorSelectorNode } from './vector_selector.ts';
 import { matrixSelectorWindows, subqueryWindows } from './windows.ts';
 

@@ -1,6 +1,7 @@
 /** count_values: how often each value occurs, the value as a label. */
-import type { Labels } from '../store/queryable.ts';
+import type { Labels, NativeHistogram } from '../store/queryable.ts';
 import { withoutParentheses, type Aggregation, type StringLiteral } from './ast.ts';
+import { PromqlError } from './errors.ts';
 import { formatShort } from './functions/quantile.ts';
 import { groupingOf } from './groups.ts';
 import { labelsChanged } from './labels.ts';
@@ -10,8 +11,6 @@ import type { Budget } from './limits.ts';
 import { createOutputs } from './outputs.ts';
 import type { Node } from './plan.ts';
 import { emptyColumns, pushFloat, type Vector } from './values.ts';
-import type { NativeHistogram } from '../store/queryable.ts';
-import { PromqlError } from './errors.ts';
 
 /** Characters of the labels made that weigh as much as a sample. */
 const CHARACTERS_PER_SAMPLE = 16;

@@ -1,13 +1,13 @@
 /** Arithmetic and comparisons between two vectors: samples whose signatures are equal belong together. */
 import type { Labels } from '../store/queryable.ts';
 import type { BinaryExpression, VectorMatching } from './ast.ts';
-import { annotateMismatch, bothSides, typeName } from './binary.ts';
 import { PromqlError, type Annotations } from './errors.ts';
 import { labelsChanged, labelsKey, labelsText, labelsWith, labelsWithout, withoutMetadata } from './labels.ts';
 import type { Budget } from './limits.ts';
 import { COMPARISONS, histogramOperation, numberOperation } from './operators.ts';
 import { sameLabelset } from './outputs.ts';
 import type { Node } from './plan.ts';
+import { annotateMismatch, bothSides, typeName } from './sides.ts';
 import { createSignatures, type Signature } from './signatures.ts';
 import { emptyColumns, pushFloat, pushHistogram, type Vector } from './values.ts';
 

@@ -7,6 +7,7 @@ import { parser as grammar } from '@prometheus-io/lezer-promql';
 import type { Expression } from './ast.ts';
 import { checkExpression } from './check.ts';
 import { PromqlError, placeIn, type Position } from './errors.ts';
+import { functions } from './functions/index.ts';
 import { convertTree } from './parse_tree.ts';
 import { identifierBefore, scan, unexpectedAt } from './scan.ts';
 
@@ -15,8 +16,7 @@ const MAX_LENGTH = 65_536;
 /** Brackets in brackets, and operators on operators: everything that walks an expression recurses. */
 export const MAX_DEPTH = 500;
 
-/** The grammar ends at its first error instead of guessing what may be meant, so that no text costs much. */
-const strictGrammar = grammar.configure({ strict: true });
+let strictGrammar: typeof grammar | undefined;
 
 /** @throws {PromqlError} of the reason `parse`, its message with `line:column` in front as Prometheus writes it */
 export function parse(query: string): Expression {
@@ -41,6 +41,8 @@ export type Fail = (message: string, position: Position, cause?: unknown) => nev
 
 function readTree(query: string, text: string, fail: Fail): ReturnType<typeof grammar.parse> {
   try {
+    // It ends at its first error instead of guessing what may be meant, so that no text costs much; made with the first query.
+    strictGrammar ??= grammar.configure({ strict: true });
     return strictGrammar.parse(text);
   } catch (cause) {
     const offset = Number(/No parse at (\d+)/.exec(String(cause))?.[1] ?? 0);
@@ -50,7 +52,8 @@ function readTree(query: string, text: string, fail: Fail): ReturnType<typeof gr
       const called = identifierBefore(query, found.start);
       if (called !== undefined) {
         const position = { start: called.start, end: called.start + called.name.length };
-        return fail(`unknown function with name "${called.name}"`, position, cause);
+        const refused = functions.get(called.name)?.refused;
+        return fail(refused ?? `unknown function with name "${called.name}"`, position, cause);
       }
     }
     const number = /(?:^|[^\w.])(\d[\w.]*)$/.exec(query.slice(Math.max(0, found.start - 100), found.start))?.[1];

@@ -29,7 +29,7 @@ export function convertTree(query: string, top: SyntaxNode, maxDepth: number, fa
     }
     return assemble(items, operands, context, maxDepth - depth);
   };
-  return convert(top.firstChild ?? top, 0);
+  return convert(childrenOf(top)[0]!, 0);
 }
 
 export function positionOf({ from, to }: { from: number; to: number }): Position {
@@ -64,7 +64,7 @@ function flatten(root: SyntaxNode, context: TreeContext): Item[] {
       items.push({ kind: 'unary', operator: context.text(next.firstChild!) as '+' | '-', start: next.from });
       pending.push(next.lastChild!);
     } else if (POSTFIX.has(next.name)) {
-      pending.push({ kind: 'postfix', node: next }, next.firstChild!);
+      pending.push({ kind: 'postfix', node: next }, childrenOf(next)[0]!);
     } else if (REFUSED_POSTFIX[next.name] !== undefined) {
       return context.fail(`the modifier "${REFUSED_POSTFIX[next.name]}" is not supported`, positionOf(next.lastChild!));
     } else if (next.name === 'NumberDurationLiteral' && /^[-+]/.test(context.text(next))) {
@@ -300,8 +300,11 @@ function convertAggregation(
   };
 }
 
+/** Comments stand anywhere blanks may. */
 function childrenOf(node: SyntaxNode): SyntaxNode[] {
   const children: SyntaxNode[] = [];
-  for (let child = node.firstChild; child !== null; child = child.nextSibling) children.push(child);
+  for (let child = node.firstChild; child !== null; child = child.nextSibling) {
+    if (child.name !== 'LineComment') children.push(child);
+  }
   return children;
 }

@@ -1,8 +1,8 @@
 /** and, or, unless: which samples of two vectors stay, by whether the other side has their signature. */
 import type { BinaryExpression, SetOperator } from './ast.ts';
-import { bothSides } from './binary.ts';
 import type { Budget } from './limits.ts';
 import type { Node } from './plan.ts';
+import { bothSides } from './sides.ts';
 import { createSignatures } from './signatures.ts';
 import { emptyColumns, pushFloat, pushHistogram, type Vector, type VectorColumns } from './values.ts';
 

@@ -28,6 +28,10 @@ describe('parse', () => {
     ['a == b + c', 'a == (b + c)'],
     ['a atan2 b % c', '(a atan2 b) % c'],
     ['1 - 2', '(1) - (2)'],
+    ['# one\na # two\n[5m] # three\n @ 5', 'a[5m] @ 5'],
+    ['# one\nsum # two\n by # three\n (x, # four\n y) ( # five\n c) # six', 'sum by (x, y) (c)'],
+    ['a + # one\n on # two\n ( # three\n x) group_left # four\n (y) b', 'a + on (x) group_left (y) b'],
+    ['- # one\n a{ # two\n b = # three\n "c" # four\n } offset # five\n 5m', '-(a{b="c"} offset 5m)'],
     ['sum(a) -1', '(sum(a)) - (1)'],
   ])('parse binds %s as %s', (query, grouped) => {
     const strip = (text: string): unknown =>
