@@ -1,6 +1,6 @@
 /** How far intervals are stretched, seen by who collects. */
 export interface Brake {
-  /** 1, 2, 4 or 10: of so many ticks of a receiver's interval one is a collection. */
+  /** 1, 2, 4, 10 or, as a reserve, 20: of so many ticks of a receiver's interval one is a collection. */
   factorOf(receiver: string): number;
 }
 

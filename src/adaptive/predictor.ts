@@ -41,10 +41,14 @@ export function createPredictor(options: AdaptiveOptions): Predictor {
     plan(batch, isWhole) {
       const now_ms = Number(batch.time) / 1e6;
       const gap_ms = now_ms - time_ms;
-      if (lines?.layout !== batch.series) lines = new Lines(batch.series, options, lines);
+      const late: number[] = [];
+      if (lines?.layout !== batch.series) {
+        const next = new Lines(batch.series, options);
+        if (lines !== undefined) late.push(...next.takeOver(lines));
+        lines = next;
+      }
       // Of a clock that was set back there are no lines.
       if (gap_ms <= 0) lines.forget();
-      const late: number[] = [];
       const rows: number[] = [];
       for (let row = 0; row < batch.count; row++) {
         const value = batch.values[row]!;
@@ -101,7 +105,7 @@ class Lines {
   readonly #youngerTimes: Float64Array;
   readonly #youngerValues: Float64Array;
 
-  constructor(layout: Layout, options: AdaptiveOptions, predecessor: Lines | undefined) {
+  constructor(layout: Layout, options: AdaptiveOptions) {
     const column = (): Float64Array => new Float64Array(layout.length);
     this.layout = layout;
     this.leftOut = new Int32Array(layout.length).fill(NONE);
@@ -117,7 +121,6 @@ class Lines {
     this.#olderValues = column();
     this.#youngerTimes = column();
     this.#youngerValues = column();
-    if (predecessor !== undefined) this.#takeOver(predecessor);
   }
 
   judge(row: number, value: number, now_ms: number, gap_ms: number, before_ms: number): number {
@@ -166,12 +169,16 @@ class Lines {
     this.leftOut.fill(NONE);
   }
 
-  /** Series that were there before go on where they were. */
-  #takeOver(predecessor: Lines): void {
+  /**
+   * Series that were there before go on where they were.
+   * @returns rows left out of the collection before, of those that are gone: what a counter had counted at its end is theirs
+   */
+  takeOver(predecessor: Lines): readonly number[] {
     const rows = new Map(predecessor.layout.map((series, row) => [series, row]));
     this.layout.forEach((series, row) => {
       const from = rows.get(series);
       if (from === undefined) return;
+      rows.delete(series);
       this.leftOut[row] = predecessor.leftOut[from]!;
       this.#bounds[row] = predecessor.#bounds[from]!;
       this.#times[row] = predecessor.#times[from]!;
@@ -182,5 +189,6 @@ class Lines {
       this.#youngerTimes[row] = predecessor.#youngerTimes[from]!;
       this.#youngerValues[row] = predecessor.#youngerValues[from]!;
     });
+    return [...rows.values()].filter((row) => predecessor.leftOut[row] !== NONE);
   }
 }

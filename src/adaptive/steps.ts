@@ -1,8 +1,12 @@
 /** Which intervals to stretch, and which to let go back: by what collections cost, as they were measured. */
 
-/** Of so many ticks one is a collection. */
-export const FACTORS = [1, 2, 4, 10] as const;
-const LAST = FACTORS.length - 1;
+/**
+ * Of so many ticks one is a collection. The last is a reserve for where a tenth of the collections is more than a tenth of
+ * the CPU: what runs rarely finds caches cold.
+ */
+export const FACTORS = [1, 2, 4, 10, 20] as const;
+const TENTH = 3;
+const RESERVE = 4;
 
 export interface Load {
   readonly id: string;
@@ -23,21 +27,33 @@ function shareAt({ cost_ms, interval_ms }: Load, step: number): number {
   return cost_ms / (interval_ms * FACTORS[step]!);
 }
 
-/** Raises the dearest receivers by a step each until that saves `excess`, or all of them if it does not. */
+/**
+ * Raises the dearest receivers by a step each until that saves `excess`, or all of them if it does not; the reserve is for
+ * when there is no other step left.
+ */
 export function raise(loads: readonly Load[], steps: Steps, excess: number): void {
-  const now = (load: Load): number => shareAt(load, steps.get(load.id) ?? 0);
-  let left = excess;
-  for (const load of loads.toSorted((a, b) => now(b) - now(a))) {
-    if (left <= 0) return;
-    const step = steps.get(load.id) ?? 0;
-    if (step === LAST) continue;
-    left -= now(load) - shareAt(load, step + 1);
-    steps.set(load.id, step + 1);
-  }
+  if (!raiseTo(TENTH, loads, steps, excess)) raiseTo(RESERVE, loads, steps, excess);
 }
 
+/** Raises all by a step, but not into the reserve: where CPU is not what is short, it would help nothing. */
 export function raiseAll(loads: readonly Load[], steps: Steps): void {
-  raise(loads, steps, Infinity);
+  raiseTo(TENTH, loads, steps, Infinity);
+}
+
+/** @returns whether any was raised */
+function raiseTo(last: number, loads: readonly Load[], steps: Steps, excess: number): boolean {
+  const now = (load: Load): number => shareAt(load, steps.get(load.id) ?? 0);
+  let left = excess;
+  let isAny = false;
+  for (const load of loads.toSorted((a, b) => now(b) - now(a))) {
+    if (left <= 0) break;
+    const step = steps.get(load.id) ?? 0;
+    if (step >= last) continue;
+    left -= now(load) - shareAt(load, step + 1);
+    steps.set(load.id, step + 1);
+    isAny = true;
+  }
+  return isAny;
 }
 
 /**

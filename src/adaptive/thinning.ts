@@ -41,17 +41,20 @@ export function createThinnings(isWatched: () => boolean): Thinnings {
   const known = new Map<string, Map<string, Thinning>>();
   return {
     at(pipeline, receivers, books, next) {
-      if (receivers.size === 0) return next;
       const thinnings = known.get(pipeline) ?? new Map<string, Thinning>();
       known.set(pipeline, thinnings);
+      for (const [id, thinning] of thinnings) {
+        if (receivers.values().some((thinned) => thinned === thinning.thinned)) continue;
+        // Nothing more comes from a receiver that is no more, or was made anew.
+        thinning.settle();
+        thinnings.delete(id);
+      }
+      if (receivers.size === 0) return next;
       /** Each meter of a receiver has collections of its own, `self` and `self#1`. */
       const thinningOf = (collection: string): Thinning | undefined => {
         const thinned = receivers.get(collection) ?? receivers.get(collection.replace(/#\d+$/, ''));
-        const before = thinnings.get(collection);
-        if (thinned === before?.thinned) return before;
-        before?.settle();
-        if (thinned === undefined) return void thinnings.delete(collection);
-        const thinning = createThinning(thinned);
+        if (thinned === undefined) return undefined;
+        const thinning = thinnings.get(collection) ?? createThinning(thinned);
         thinnings.set(collection, thinning);
         return thinning;
       };
@@ -97,6 +100,7 @@ function createThinning(thinned: Thinned): Thinning {
     const [books, count] = [heldIn, held];
     held = 0;
     return (sent) => {
+      thinned.figures.left_out! += count - sent;
       if (books === undefined || count === 0) return;
       // When the batch has been counted that is being consumed: the books take what leaves meanwhile for a part of it.
       queueMicrotask(() => {
@@ -126,7 +130,6 @@ function createThinning(thinned: Thinned): Thinning {
       const { before } = predictor;
       const { late, rows } = predictor.plan(batch, isWhole);
       const leftOut = batch.count - rows.length;
-      thinned.figures.left_out! += leftOut;
       const settle = takeHeld();
       held = leftOut;
       heldIn = books;
@@ -145,7 +148,6 @@ function createThinning(thinned: Thinned): Thinning {
       }
       const taken = (): Promise<void> | void => {
         settle(late.length);
-        thinned.figures.left_out! -= late.length;
         return handOnRows();
       };
       const refused = (error: unknown): never => {

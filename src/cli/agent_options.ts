@@ -18,4 +18,6 @@ export const AGENT_OPTIONS: readonly AgentOption[] = [
   { name: 'shutdown-timeout', value: 'duration', about: 'how long it may take to hand over what it still holds' },
   { name: 'startup-timeout', value: 'duration', about: 'how long a component may take to start' },
   { name: 'instance-id', value: 'id', about: 'the resource attribute service.instance.id' },
+  { name: 'budget-cpu', value: 'percentage', about: 'most of one processor that the agent may take, as 5%' },
+  { name: 'budget-memory', value: 'size', about: 'most physical memory that it may take, as 150MiB' },
 ];

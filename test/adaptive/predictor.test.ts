@@ -167,6 +167,17 @@ describe('createPredictor', () => {
     expect(timesOf('counter', values, 's')).toEqual([0, 1, 9, 17]);
   });
 
+  test('sends the last point of a counter that is gone, as what it had counted is not told by its successor', () => {
+    const [gone, successor, other] = [seriesOf('counter', 'c', 's'), seriesOf('counter', 'c', 's'), seriesOf('gauge')];
+    const ticks = [0, 40, 80, 120, 5].map((value, tick) => ({
+      time_ms: START_MS + tick * 15_000,
+      values: [value, value, 1],
+    }));
+    const sent = push([gone, successor, other], ticks, OPTIONS, (tick) => (tick < 4 ? [2, 0] : [1, 2]));
+    expect(sent.get(gone)!.map(({ value }) => value)).toEqual([0, 40, 120]);
+    expect(sent.get(successor)!.map(({ value }) => value)).toEqual([5]);
+  });
+
   test('sends a jump at once, with the point before it', () => {
     expect(timesOf('gauge', [5, 5, 5, 5, 9, 9])).toEqual([0, 3, 4]);
     expect(timesOf('counter', [0, 10, 20, 30, 40, 500, 510], 's').slice(0, 4)).toEqual([0, 1, 4, 5]);

@@ -17,17 +17,25 @@ describe('raise', () => {
     ]);
   });
 
-  test('goes no further than the last step, and then raises the rest', () => {
+  test('goes no further than a tenth while there is another to raise, and then takes the reserve', () => {
     const steps: Steps = new Map([['dear', 3]]);
-    raise(loads, steps, 1);
-    expect([...steps]).toEqual([
-      ['dear', 3],
-      ['seldom', 1],
-      ['cheap', 1],
-    ]);
+    for (let time = 0; time < 3; time++) raise(loads, steps, 1);
+    expect(Object.fromEntries(steps)).toEqual({ dear: 3, seldom: 3, cheap: 3 });
+    expect(shareOf(loads, steps)).toBeCloseTo(shareOf(loads, new Map()) / 10, 10);
+    raise(loads, steps, 0.001);
+    expect(Object.fromEntries(steps)).toEqual({ dear: 4, seldom: 3, cheap: 3 });
+    for (let time = 0; time < 3; time++) raise(loads, steps, 1);
+    expect(Object.fromEntries(steps)).toEqual({ dear: 4, seldom: 4, cheap: 4 });
+  });
+});
+
+describe('raiseAll', () => {
+  test('raises all by a step, and none into the reserve', () => {
+    const steps: Steps = new Map();
+    raiseAll(loads, steps);
+    expect([...steps.values()]).toEqual([1, 1, 1]);
     for (let time = 0; time < 5; time++) raiseAll(loads, steps);
     expect([...steps.values()]).toEqual([3, 3, 3]);
-    expect(shareOf(loads, steps)).toBeCloseTo(shareOf(loads, new Map()) / 10, 10);
   });
 });
 
@@ -46,7 +54,7 @@ describe('lower', () => {
   });
 
   test('never takes more than the room', () => {
-    const some = fc.array(fc.record({ cost_ms: fc.integer({ min: 0, max: 500 }), step: fc.nat(3) }), { maxLength: 6 });
+    const some = fc.array(fc.record({ cost_ms: fc.integer({ min: 0, max: 500 }), step: fc.nat(4) }), { maxLength: 6 });
     fc.assert(
       fc.property(some, fc.double({ min: 0, max: 2, noNaN: true }), (all, room) => {
         const own = all.map(({ cost_ms }, index) => load(String(index), cost_ms));

@@ -61,7 +61,8 @@ describe('createThinnings', () => {
     ]);
     expect(out[1]!.collection).toEqual({ receiver: 'r', onDemand: false, isThinned: true });
     expect(out[1]!.series).toBe(out[2]!.series);
-    expect(thinned.figures.left_out).toBe(2);
+    // The last may still be sent.
+    expect(thinned.figures.left_out).toBe(1);
   });
 
   test('hands on nothing of a collection that could be expected', async () => {
@@ -80,7 +81,7 @@ describe('createThinnings', () => {
     ]);
     expect(books).toMatchObject({ accepted: 7, sent: 4, waiting: 1 });
     expect([...books.filtered]).toEqual([['adaptive_interval', 3]]);
-    expect(thinned.figures.left_out).toBe(4);
+    expect(thinned.figures.left_out).toBe(3);
   });
 
   test('leaves nothing out while someone watches, nor of what was asked for, nor of other receivers', async () => {
@@ -109,7 +110,7 @@ describe('createThinnings', () => {
   test('enters nothing in the books where pull exporters have the points', async () => {
     const { collect, books, thinned } = createPipeline({ hasPull: true });
     for (let tick = 0; tick < 4; tick++) await collect([1, 1]);
-    expect([books.waiting, books.gone, thinned.figures.left_out]).toEqual([0, 0, 6]);
+    expect([books.waiting, books.gone, thinned.figures.left_out]).toEqual([0, 0, 4]);
   });
 
   test('balances the books whatever comes, and holds nothing when it is settled', async () => {

@@ -1,0 +1,81 @@
+/** A whole agent that is given a tenth of the CPU that its receivers take: it takes that, and says so. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import { cpuTime_us } from '../../bench/process.ts';
+import { writeTree } from '../../bench/trees.ts';
+import { startSonde, until, type Server } from './servers.ts';
+
+const IDS = ['cpu', 'disk', 'network', 'process', 'processes'];
+
+/** Four times a second all processes of a machine that has thousands. */
+function config(root: string, budget: string): string {
+  return `
+agent: { root_path: '${root}', budget: ${budget} }
+receivers:
+  self: { collection_interval: 1s }
+${IDS.map((id) => `  ${id}: { collection_interval: 250ms }`).join('\n')}
+exporters:
+  prometheus: { endpoint: 127.0.0.1:PORT, max_age: 1h }
+service:
+  pipelines:
+    metrics: { receivers: [self, ${IDS.join(', ')}], exporters: [prometheus] }
+`;
+}
+
+/** Share of a processor that it takes. */
+async function shareOf({ pid }: Server, seconds: number): Promise<number> {
+  const [before, started] = [cpuTime_us(pid), performance.now()];
+  await sleep(seconds * 1000);
+  return (cpuTime_us(pid) - before) / 1000 / (performance.now() - started);
+}
+
+/** Values of a metric at the Prometheus endpoint, by component. */
+async function read(sonde: Server, metric: string): Promise<Map<string, number>> {
+  const text = await (await fetch(`${sonde.url}/metrics`)).text();
+  const lines = text.split('\n').filter((line) => line.startsWith(`${metric}{`));
+  return new Map(
+    lines.map((line) => [/sonde_component_id="([^"]*)"/.exec(line)?.[1] ?? '', Number(line.split(' ').at(-1))]),
+  );
+}
+
+test('An agent whose receivers take ten times its budget stretches their intervals until it is kept, and says so', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'sonde-budget-'));
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  writeTree(root, { cpus: 8, interfaces: 4, mounts: 4, disks: 4, processes: 3000 });
+  const free = await startSonde(config(root, '{}'));
+  onTestFinished(async () => void (await free.stop('SIGKILL')));
+  await sleep(2000);
+  const taken = await shareOf(free, 5);
+  await free.stop('SIGKILL');
+
+  const limit = taken / 10;
+  const sonde = await startSonde(config(root, `{ cpu: '${(limit * 100).toFixed(2)}%' }`));
+  onTestFinished(async () => void (await sonde.stop('SIGKILL')));
+  await until(
+    'the agent is within its budget',
+    async () => {
+      const used = [...(await read(sonde, 'sonde_budget_utilization_ratio')).values()][0];
+      return used !== undefined && used <= 1;
+    },
+    100_000,
+  );
+  const collected = await read(sonde, 'sonde_component_operations_total');
+  const kept = await shareOf(sonde, 20);
+  const after = await read(sonde, 'sonde_component_operations_total');
+  const intervals = await read(sonde, 'sonde_receiver_interval_seconds');
+  process.stderr.write(
+    `CPU: ${(taken * 100).toFixed(1)} % without, ${(kept * 100).toFixed(2)} % with ${(limit * 100).toFixed(2)} %; process every ${intervals.get('process')} s\n`,
+  );
+  // In so short a time there may be one collection more, or one less.
+  expect(kept).toBeLessThan(limit * 1.3);
+  for (const id of IDS) {
+    // None of them has stopped.
+    expect(after.get(id)! - collected.get(id)!, id).toBeGreaterThanOrEqual(Math.floor(18 / intervals.get(id)!));
+  }
+  expect(intervals.get('process')).toBeGreaterThanOrEqual(2.5);
+  expect((await read(sonde, 'sonde_receiver_stretched_total')).get('process')).toBeGreaterThan(50);
+  expect(sonde.output().match(/Over its budget/g)).toHaveLength(1);
+}, 240_000);
