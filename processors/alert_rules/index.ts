@@ -128,7 +128,15 @@ export default defineProcessor({
         log.once(reason, `Cannot keep all series that rules select: ${LIMITS[reason]}; rules do not see the others`);
       }
     };
-    const notifier = createDispatcher({ id: name, notifiers: config.notifiers, http, log, board, resource });
+    const notifier = createDispatcher({
+      id: name,
+      path: `processors.${id}.notifiers`,
+      notifiers: config.notifiers,
+      http,
+      log,
+      board,
+      resource,
+    });
     const file = createPositionFile({
       path: resolve(config.state_file ?? join(stateDirectory('alerts'), `${encodeURIComponent(name)}.json`)),
       parse: parseKeptAlerts,

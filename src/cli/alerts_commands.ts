@@ -55,9 +55,7 @@ function addList(program: Command, { terminal, env, lifetime }: CommandLine, fin
       .command('alerts')
       .summary('List the alerts of a running agent')
       .description(`Lists the alerts that fire or are pending now. ${MATCHERS_ABOUT}`)
-      .argument('[matchers...]', 'only alerts with such labels; a word alone is the name of an alert')
-      // Or it would take the options of `ack`, which has the same ones.
-      .enablePositionalOptions(),
+      .argument('[matchers...]', 'only alerts with such labels; a word alone is the name of an alert'),
     URL_ABOUT,
   )
     .option('--firing', 'without those that are pending')
@@ -98,9 +96,11 @@ function addAcknowledge(alerts: Command, { terminal, env, lifetime }: CommandLin
         ['sonde alerts ack --all severity=warning --for 8h', 'Many, for a working day at most'],
       ]) + '\nExits with 1 if no alert matches, or several do without --all.\n',
     )
-    .action(async (matchers: readonly string[], options: NewAcknowledgement) => {
+    .action(async (matchers: readonly string[], _own: NewAcknowledgement, command: Command) => {
       const { acknowledge } = await import('./alerts.ts');
       const { catalog } = await import('./catalog.ts');
+      // `sonde alerts` has some of the same options, and takes them.
+      const options = command.optsWithGlobals<NewAcknowledgement>();
       finish(await acknowledge(matchers, options, { terminal, env, catalog, lifetime }));
     });
 }

@@ -18,8 +18,10 @@ import { createSlack } from './slack.ts';
 import { createWebhook } from './webhook.ts';
 
 export interface DispatcherOptions {
-  /** Of the component, as `alert_rules`. */
+  /** Of the component, as `metrics/alert_rules`. */
   readonly id: string;
+  /** Where the notifiers stand in the configuration, as `processors.alert_rules.notifiers`. */
+  readonly path: string;
   /** What `notifierOptions` hold. */
   readonly notifiers: NotifiersConfig;
   readonly http: CreateHttpSender;
@@ -73,7 +75,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 type NotifierConfig = NotifiersConfig[string];
 
 function createChannel(name: string, config: NotifierConfig, options: DispatcherOptions): Channel {
-  const { id, log, board, http, resource } = options;
+  const { log, board, http, resource } = options;
   const { silences } = board;
   const origin = { notifier: name, host: String(resource.attributes['host.name'] ?? 'unknown') };
   const { alertmanager, webhook, slack, pagerduty, email, log: file } = config;
@@ -99,7 +101,8 @@ function createChannel(name: string, config: NotifierConfig, options: Dispatcher
     return direct({ ...file!, group_wait: 0, timeout: STOP_MS }, createLogFile(file!, origin));
   } catch (error) {
     const kind = Object.entries(config).find(([, given]) => given !== undefined)![0];
-    const path = `processors.${id}.notifiers.${name}.${kind}`;
-    throw new ConfigError([{ message: `Cannot use the notifier "${name}": ${messageOf(error)}`, path }]);
+    throw new ConfigError([
+      { message: `Cannot use the notifier "${name}": ${messageOf(error)}`, path: `${options.path}.${name}.${kind}` },
+    ]);
   }
 }

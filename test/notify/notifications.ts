@@ -60,7 +60,8 @@ export function makeDispatcher(notifiers: unknown, http: CreateHttpSender = crea
   const board = createBoard();
   const log = createRecordedLog();
   const dispatcher = createDispatcher({
-    id: 'alert_rules',
+    id: 'metrics/alert_rules',
+    path: 'processors.alert_rules.notifiers',
     notifiers: v.parse(notifierOptions, notifiers),
     http,
     log,
