@@ -17,23 +17,16 @@ import { createStore, type SeriesStore } from '../src/store/series_store.ts';
 import { runReceiver } from '../test/support/collect.ts';
 import { median, table, target } from './measure.ts';
 
-const RECEIVERS = [
-  'cpu',
-  'load',
-  'memory',
-  'paging',
-  'disk',
-  'filesystem',
-  'network',
-  'system',
-  'processes',
-  'self',
-  'process',
-];
+/** Those of the default configuration; and processes, of which many are short. */
+const DEFAULT = ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system', 'processes', 'self'];
+const RECEIVERS = [...DEFAULT, 'process'];
 const SERIES = 2000;
 const SAMPLES = 240;
 const INTERVAL_MS = 15_000;
+const WARM_UP_SAMPLES = 3_000_000;
 const quiet = { info() {}, warn() {}, error() {}, once() {}, over() {} };
+
+const ofProcesses = new Set<MetricBatch>();
 
 /** What one round of collections gave: the batches of all receivers. */
 type Round = readonly MetricBatch[];
@@ -41,20 +34,27 @@ type Round = readonly MetricBatch[];
 async function record(interval_ms: number, rounds: number): Promise<Round[]> {
   const { receivers } = await loadRegistry(catalog);
   const runs = [];
-  for (const type of RECEIVERS) runs.push(await runReceiver(receivers.find((each) => each.type === type)!));
+  for (const type of RECEIVERS) {
+    const run = await runReceiver(receivers.find((each) => each.type === type)!);
+    runs.push({ type, run });
+  }
   const recorded: Round[] = [];
   for (let round = 0; round < rounds; round++) {
     const begun_ms = Date.now();
     const batches: MetricBatch[] = [];
-    for (const run of runs) {
+    for (const { type, run } of runs) {
       // As in the agent, where each receiver reads the clock when its turn comes.
       const time = BigInt(Date.now()) * 1_000_000n;
-      for (const batch of await run.collect()) batches.push({ ...batch, time, values: batch.values.slice() });
+      for (const given of await run.collect()) {
+        const batch = { ...given, time, values: given.values.slice() };
+        batches.push(batch);
+        if (type === 'process') ofProcesses.add(batch);
+      }
     }
     recorded.push(batches);
     await wait(Math.max(0, interval_ms - (Date.now() - begun_ms)));
   }
-  for (const run of runs) await run.stop();
+  for (const { run } of runs) await run.stop();
   return recorded;
 }
 
@@ -78,6 +78,19 @@ function replay(store: SeriesStore, rounds: readonly Round[], clock: { now: numb
   }
 }
 
+/** What the compressed samples take, with the heads of their chunks. */
+function measureSize(rounds: readonly Round[]): {
+  readonly series: number;
+  readonly samples: number;
+  readonly bytes: number;
+} {
+  const clock = { now: 0 };
+  const store = storeFrom(rounds[0], clock);
+  replay(store, rounds, clock);
+  const { series, samples, chunk_bytes, chunk_samples } = store.figures();
+  return { series, samples, bytes: chunk_bytes / chunk_samples };
+}
+
 /** All rounds once more, so much later: the same layouts, so nothing is derived anew. */
 function shifted(rounds: readonly Round[], by_ms: number): Round[] {
   const by = BigInt(by_ms) * 1_000_000n;
@@ -89,14 +102,17 @@ function measureAppends(rounds: readonly Round[]): number {
   const store = storeFrom(rounds[0], clock);
   const span_ms = Number((rounds.at(-1)![0].time - rounds[0][0].time) / 1_000_000n) + 60_000;
   const perSample: number[] = [];
-  for (let turn = 0; turn < 20; turn++) {
+  const perTurn = rounds.reduce((sum, round) => sum + round.reduce((all, { count }) => all + count, 0), 0);
+  // As fast as an agent that has run for a while.
+  const warmUp = Math.ceil(WARM_UP_SAMPLES / perTurn);
+  for (let turn = 0; turn < warmUp + 15; turn++) {
     const later = shifted(rounds, turn * span_ms);
     const before = store.figures().appended_samples;
     const { user, system } = process.cpuUsage();
     replay(store, later, clock);
     const after = process.cpuUsage();
     const count = store.figures().appended_samples - before;
-    if (turn >= 5) perSample.push(((after.user + after.system - user - system) * 1000) / count);
+    if (turn >= warmUp) perSample.push(((after.user + after.system - user - system) * 1000) / count);
   }
   return median(perSample);
 }
@@ -198,11 +214,8 @@ if (process.argv[2] === 'memory') {
 } else {
   const interval_ms = Number(process.argv[2] ?? 1000);
   const rounds = await record(interval_ms, Number(process.argv[3] ?? SAMPLES));
-  const clock = { now: 0 };
-  const store = storeFrom(rounds[0], clock);
-  replay(store, rounds, clock);
-  const whole = store.figures();
-  const perSample = whole.chunk_bytes / whole.chunk_samples;
+  const whole = measureSize(rounds);
+  const lasting = measureSize(rounds.map((round) => round.filter((batch) => !ofProcesses.has(batch))));
   const appended_ns = measureAppends(rounds);
   const read_ns = measureReading(rounds);
 
@@ -220,7 +233,8 @@ if (process.argv[2] === 'memory') {
   console.log(
     table([
       ['', ''],
-      ['bytes a compressed sample, its time and its chunk’s head included', perSample.toFixed(2)],
+      ['bytes a sample with its time, without processes', lasting.bytes.toFixed(2)],
+      ['bytes a sample with its time, with processes that come and go', whole.bytes.toFixed(2)],
       ['CPU an append, compression included', `${appended_ns.toFixed(0)} ns`],
       ['CPU a sample read', `${read_ns.toFixed(1)} ns`],
       [
@@ -231,7 +245,7 @@ if (process.argv[2] === 'memory') {
     ]),
   );
   console.log();
-  target('bytes a sample', 2, perSample);
+  target('bytes a sample', 2, whole.bytes);
   target('ns to append a sample', 100, appended_ns);
   target('MiB for an hour of 2,000 series every 15 s', 4, hour.bytes / 2 ** 20);
 }

@@ -189,3 +189,8 @@ export function unzigzag(value: number): number {
 export function bitLength(value: number): number {
   return value < 0x1_0000_0000 ? 32 - Math.clz32(value) : 64 - Math.clz32(value / 0x1_0000_0000);
 }
+
+/** 31 where the lowest 32 bits are all zero: no more is ever shifted. */
+export function trailingZeros(bits: number): number {
+  return bits === 0 ? 31 : 31 - Math.clz32(bits & -bits);
+}

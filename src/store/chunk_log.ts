@@ -77,7 +77,7 @@ export class ChunkLog {
   }
 
   /** Adds a chunk of samples at `times`, and says where it is. */
-  write(times: Float64Array, count: number, previous: Address, body: Uint8Array): Address {
+  write(times: Float64Array, count: number, previous: Address, body: BitWriter): Address {
     let page = this.#pages.at(-1);
     // A column of its own takes 300 bytes at most.
     const room = body.length + 400;
@@ -93,7 +93,7 @@ export class ChunkLog {
     }
     header.varint(page.length - column);
     const offset = page.length;
-    this.#put(page, header.view());
+    this.#put(page, header);
     this.#put(page, body);
     page.samples += count;
     this.samples += count;
@@ -161,8 +161,8 @@ export class ChunkLog {
     return page;
   }
 
-  #put(page: Page, bytes: Uint8Array): void {
-    const end = page.length + bytes.length;
+  #put(page: Page, { bytes, length }: BitWriter): void {
+    const end = page.length + length;
     if (end > page.bytes.length) {
       const size = Math.max(end, Math.min(page.bytes.length * 2, this.#pageBytes));
       const grown = new Uint8Array(size);
@@ -170,7 +170,9 @@ export class ChunkLog {
       this.bytes += size - page.bytes.length;
       page.bytes = grown;
     }
-    page.bytes.set(bytes, page.length);
+    // A view of so few bytes would cost more than they do.
+    const to = page.bytes;
+    for (let i = 0, at = page.length; i < length; i++) to[at++] = bytes[i]!;
     page.length = end;
   }
 
@@ -182,7 +184,7 @@ export class ChunkLog {
     header.byte(count);
     encodeNumbers(header, times, count);
     const offset = page.length;
-    this.#put(page, header.view());
+    this.#put(page, header);
     if (this.#recent.length >= KEPT_COLUMNS) this.#recent.pop();
     this.#recent.unshift({ times: times.slice(0, count), count, offset });
     return offset;

@@ -5,7 +5,7 @@ import type { ComponentLog } from '../component.ts';
 import { messageOf } from '../errors.ts';
 import { createFolderLock } from '../folder_lock.ts';
 import { BlockWriter, hasHeader, MAGIC, readSegment, type ReadChunk } from './disk_format.ts';
-import type { Excerpt } from './sample_table.ts';
+import type { Excerpt } from './chunk_body.ts';
 import type { Pairs } from './series_table.ts';
 
 export interface DiskOptions {

@@ -11,7 +11,7 @@
 import { crc32 } from 'node:zlib';
 import { BitReader, BitWriter } from './bits.ts';
 import { CHUNK_LENGTH, decodeNumbers, encodeNumbers } from './number_codec.ts';
-import { decodeBody, type Body, type Excerpt } from './sample_table.ts';
+import { decodeBody, type Body, type Excerpt } from './chunk_body.ts';
 import type { Pairs } from './series_table.ts';
 
 export const MAGIC = Buffer.from('SONDEHIS\x01\0\0\0', 'latin1');

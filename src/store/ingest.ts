@@ -44,12 +44,14 @@ interface Link {
   generation: number;
   refusal: Refusal | undefined;
   /** Of histograms and summaries: the slots, their generations, and what they were made for. */
-  slots: number[];
-  generations: number[];
+  slots: readonly number[];
+  generations: readonly number[];
   shape: Distribution | undefined;
   /** The epoch in which there was no room. */
   epoch: number;
 }
+
+const NONE: readonly number[] = [];
 
 interface Plan {
   readonly slots: Int32Array;
@@ -75,7 +77,7 @@ export function createIngest(options: IngestOptions): Ingest {
     const isComplex = metric.kind !== 'gauge' && metric.kind !== 'sum';
     const refusal = typeof found === 'string' ? found : undefined;
     const slot = refusal !== undefined ? UNFIT : isComplex ? COMPLEX : UNKNOWN;
-    return { slot, generation: 0, refusal, slots: [], generations: [], shape: undefined, epoch: -1 };
+    return { slot, generation: 0, refusal, slots: NONE, generations: NONE, shape: undefined, epoch: -1 };
   }
 
   const planOf = perLayout((layout): Plan => {
@@ -272,13 +274,11 @@ export function createIngest(options: IngestOptions): Ingest {
   function addRows(batch: MetricBatch, plan: Plan, time_ms: number): void {
     const { count: rows, values, flags, times } = batch;
     const { slots } = plan;
-    const { lastTime } = samples;
     const isPlain = flags === undefined && times === undefined;
     const words = times && new Uint32Array(times.buffer, times.byteOffset, times.length * 2);
     for (let row = 0; row < rows; row++) {
       const slot = slots[row]!;
-      // New series may give the columns more room, in another place.
-      if (isPlain && slot >= 0 && time_ms > (samples.lastTime === lastTime ? lastTime : samples.lastTime)[slot]!) {
+      if (isPlain && slot >= 0 && time_ms > samples.lastTime[slot]!) {
         samples.append(slot, time_ms, values[row]!);
         continue;
       }

@@ -1,9 +1,10 @@
 /**
  * Numbers of a chunk in few bits. What a host measures is mostly whole (bytes, counts) or whole hundredths (CPU time,
  * load): then what remains of a prediction is written, in Rice codes, whose parameter each chunk chooses. Others are
- * written as Gorilla does (Pelkonen et al., VLDB 2015), by the bits that differ from the number before.
+ * left to `double_codec.ts`.
  */
-import { bitLength, unzigzag, zigzag, type BitReader, type BitWriter } from './bits.ts';
+import { bitLength, trailingZeros, unzigzag, zigzag, type BitReader, type BitWriter } from './bits.ts';
+import { decodeDoubles, encodeDoubles } from './double_codec.ts';
 
 /** Numbers in a chunk, at most. */
 export const CHUNK_LENGTH = 32;
@@ -40,8 +41,10 @@ export function encodeNumbers(writer: BitWriter, values: Float64Array, count: nu
   const decimals = toWhole(values, count);
   // Most of what a host measures does not change.
   if (decimals !== undefined && isConstant(count)) return encodeConstant(writer, decimals);
-  if (decimals === undefined) encodeDoubles(writer, values, count);
-  else encodeWhole(writer, count, decimals);
+  if (decimals === undefined) {
+    writer.byte(DOUBLES);
+    encodeDoubles(writer, values, count);
+  } else encodeWhole(writer, count, decimals);
 }
 
 /** Reads what {@link encodeNumbers} wrote into `values`, from `start`. */
@@ -268,83 +271,6 @@ function decodeWhole(reader: BitReader, head: number, values: Float64Array, star
     values[start + i] = factor === 1 ? value : value / factor;
   }
   if (parameter !== NOTHING) reader.align();
-}
-
-const pair = new Float64Array(1);
-const words = new Uint32Array(pair.buffer);
-/** Of the number that a machine keeps first: the low half, wherever Node.js runs. */
-const LOW = 0;
-const HIGH = 1;
-
-/** `0`: as before. `10`: bits within the last window. `11`: a window, 5 bits of leading zeros and 6 of length, and its bits. */
-function encodeDoubles(writer: BitWriter, values: Float64Array, count: number): void {
-  writer.byte(DOUBLES);
-  let [high, low] = [0, 0];
-  let [leading, length] = [0, 0];
-  for (let i = 0; i < count; i++) {
-    pair[0] = values[i]!;
-    const differentHigh = (words[HIGH]! ^ high) >>> 0;
-    const differentLow = (words[LOW]! ^ low) >>> 0;
-    high = words[HIGH]!;
-    low = words[LOW]!;
-    if (differentHigh === 0 && differentLow === 0) {
-      writer.bits(0, 1);
-      continue;
-    }
-    const zerosBefore = Math.min(31, differentHigh === 0 ? 31 : Math.clz32(differentHigh));
-    const zerosAfter = differentLow === 0 ? 32 + trailingZeros(differentHigh) : trailingZeros(differentLow);
-    const own = 64 - zerosBefore - zerosAfter;
-    const fits = length > 0 && zerosBefore >= leading && zerosAfter >= 64 - leading - length;
-    if (fits && length <= own + 11) writer.bits(2, 2);
-    else {
-      [leading, length] = [zerosBefore, own];
-      writer.bits(3, 2);
-      writer.bits(leading, 5);
-      writer.bits(length - 1, 6);
-    }
-    writeWindow(writer, differentHigh, differentLow, 64 - leading - length, length);
-  }
-  writer.align();
-}
-
-/** `length` bits above the lowest `shift`. */
-function writeWindow(writer: BitWriter, high: number, low: number, shift: number, length: number): void {
-  if (shift >= 32) {
-    writer.bits(high >>> (shift - 32), length);
-    return;
-  }
-  const inLow = Math.min(length, 32 - shift);
-  if (length > inLow) writer.bits(high, length - inLow);
-  writer.bits(low >>> shift, inLow);
-}
-
-function decodeDoubles(reader: BitReader, values: Float64Array, start: number, count: number): void {
-  let [high, low] = [0, 0];
-  let [leading, length] = [0, 0];
-  for (let i = 0; i < count; i++) {
-    if (reader.bits(1) === 1) {
-      if (reader.bits(1) === 1) {
-        leading = reader.bits(5);
-        length = reader.bits(6) + 1;
-      }
-      const shift = 64 - leading - length;
-      if (shift >= 32) high = (high ^ (reader.bits(length) << (shift - 32))) >>> 0;
-      else {
-        const inLow = Math.min(length, 32 - shift);
-        if (length > inLow) high = (high ^ reader.bits(length - inLow)) >>> 0;
-        low = (low ^ (reader.bits(inLow) << shift)) >>> 0;
-      }
-    }
-    words[HIGH] = high;
-    words[LOW] = low;
-    values[start + i] = pair[0]!;
-  }
-  reader.align();
-}
-
-/** 31 where the lowest 32 bits are all zero: no more is ever shifted. */
-function trailingZeros(bits: number): number {
-  return bits === 0 ? 31 : 31 - Math.clz32(bits & -bits);
 }
 
 function varintLength(value: number): number {

@@ -4,20 +4,22 @@
  */
 import { BitWriter } from './bits.ts';
 import { ChunkLog, type Address } from './chunk_log.ts';
-import { decodeHistograms, encodeHistograms, histogramBytes, isSameHistogram } from './histogram_codec.ts';
-import { CHUNK_LENGTH, decodeNumbers, encodeNumbers } from './number_codec.ts';
+import {
+  bitCount,
+  decodeBody,
+  encodeBody,
+  NO_HISTOGRAMS,
+  note,
+  withRoom,
+  type Excerpt,
+  type Output,
+} from './chunk_body.ts';
+import { HeadHistograms } from './head_histograms.ts';
+import { isSameHistogram } from './histogram_codec.ts';
+import { CHUNK_LENGTH } from './number_codec.ts';
 import type { NativeHistogram, Samples } from './queryable.ts';
 
 export type Value = number | NativeHistogram | 'stale';
-
-/** Samples of one series that are to be kept elsewhere too. */
-export interface Excerpt {
-  readonly slot: number;
-  readonly times: Float64Array;
-  readonly count: number;
-  /** Of the chunk that they make. */
-  readonly body: Uint8Array;
-}
 
 export interface SampleTableOptions {
   readonly pageBytes: number;
@@ -26,11 +28,6 @@ export interface SampleTableOptions {
   /** Hears of samples before they are compressed, and of others when asked; the excerpt is valid during the call. */
   readonly onSamples?: ((excerpt: Excerpt) => void) | undefined;
 }
-
-/** A chunk's first byte. */
-const HAS_STALE = 1;
-const HAS_HISTOGRAMS = 2;
-const HAS_NUMBERS = 4;
 
 /** Histograms of a head are compressed before they take more. */
 const MAX_HEAD_HISTOGRAM_BYTES = 16_384;
@@ -58,10 +55,7 @@ export class SampleTable {
   #headTold = new Uint8Array(0);
   readonly #freeHeads: number[] = [];
   #headsUsed = 0;
-  /** By head, in the order of its samples. */
-  readonly #histograms = new Map<number, NativeHistogram[]>();
-  readonly #histogramBytes = new Map<number, number>();
-  #allHistogramBytes = 0;
+  readonly headHistograms = new HeadHistograms();
   #samplesInHeads = 0;
 
   readonly #onSamples: ((excerpt: Excerpt) => void) | undefined;
@@ -86,11 +80,7 @@ export class SampleTable {
   }
 
   get headBytes(): number {
-    return this.#headBase.length * HEAD_BYTES + this.#allHistogramBytes;
-  }
-
-  get histogramHeadBytes(): number {
-    return this.#allHistogramBytes;
+    return this.#headBase.length * HEAD_BYTES + this.headHistograms.bytes;
   }
 
   get samples(): number {
@@ -154,14 +144,7 @@ export class SampleTable {
     this.append(slot, time_ms, NaN);
     const head = this.#head[slot]!;
     this.#headHistograms[head]! |= 1 << (this.#headCount[head]! - 1);
-    const held = this.#histograms.get(head);
-    if (held === undefined) this.#histograms.set(head, [histogram]);
-    else held.push(histogram);
-    const size = histogramBytes(histogram);
-    const bytes = (this.#histogramBytes.get(head) ?? 0) + size;
-    this.#histogramBytes.set(head, bytes);
-    this.#allHistogramBytes += size;
-    if (bytes > MAX_HEAD_HISTOGRAM_BYTES) this.seal(slot);
+    if (this.headHistograms.add(head, histogram) > MAX_HEAD_HISTOGRAM_BYTES) this.seal(slot);
   }
 
   /** Ends a series; its head is free for others. Nothing happens where it has ended already, or never began. */
@@ -219,14 +202,12 @@ export class SampleTable {
     if (count === 0) return;
     this.tell(slot);
     this.#encode(head, 0, count);
-    this.#newest[slot] = this.log.write(this.#times, count, this.#newest[slot]!, this.#writer.view());
+    this.#newest[slot] = this.log.write(this.#times, count, this.#newest[slot]!, this.#writer);
     this.#headCount[head] = this.#headTold[head] = this.#headStale[head] = 0;
     this.#samplesInHeads -= count;
     if (this.#headHistograms[head] === 0) return;
     this.#headHistograms[head] = 0;
-    this.#allHistogramBytes -= this.#histogramBytes.get(head)!;
-    this.#histograms.delete(head);
-    this.#histogramBytes.delete(head);
+    this.headHistograms.clear(head);
   }
 
   /** Lets `onSamples` hear of the samples in the head that it has not heard of. */
@@ -289,9 +270,7 @@ export class SampleTable {
     const readTimes = this.#readTimes;
     for (let i = first; i < end; i++) readTimes[to + i - first] = times[i]!;
     if (first > 0) values.copyWithin(to, to + first, to + end);
-    if (chunk.stale !== 0 || chunk.histograms !== 0) {
-      note(output, chunk.stale, chunk.histograms, chunk.held, first, end);
-    }
+    note(output, chunk, first, end);
     output.count += end - first;
   }
 
@@ -309,7 +288,7 @@ export class SampleTable {
     }
     const stale = this.#headStale[head]!;
     const histograms = this.#headHistograms[head]!;
-    if (stale !== 0 || histograms !== 0) note(output, stale, histograms, this.#histograms.get(head) ?? [], first, end);
+    note(output, { stale, histograms, held: this.headHistograms.of(head) }, first, end);
     output.count += end - first;
   }
 
@@ -327,17 +306,13 @@ export class SampleTable {
       this.#times[i] = base + this.#headOffsets[start + i]!;
       if ((others & (1 << i)) === 0) this.#numbers[numbers++] = this.#headValues[start + i]!;
     }
-    const writer = this.#writer;
-    writer.clear();
-    writer.byte(
-      (stale === 0 ? 0 : HAS_STALE) | (histograms === 0 ? 0 : HAS_HISTOGRAMS) | (numbers === 0 ? 0 : HAS_NUMBERS),
-    );
-    if (stale !== 0) writer.uint32(stale);
-    if (histograms !== 0) writer.uint32(histograms);
-    if (numbers > 0) encodeNumbers(writer, this.#numbers, numbers);
-    if (histograms === 0) return;
-    const before = bitCount(this.#headHistograms[head]! & ((1 << from) - 1));
-    encodeHistograms(writer, this.#histograms.get(head)!.slice(before, before + bitCount(histograms)));
+    this.#writer.clear();
+    let held = NO_HISTOGRAMS;
+    if (histograms !== 0) {
+      const before = bitCount(this.#headHistograms[head]! & ((1 << from) - 1));
+      held = this.headHistograms.of(head).slice(before, before + bitCount(histograms));
+    }
+    encodeBody(this.#writer, { stale, histograms, held }, this.#numbers, numbers);
   }
 
   #takeHead(slot: number): number {
@@ -366,77 +341,6 @@ export class SampleTable {
     this.#headHistograms = grow(this.#headHistograms, new Uint32Array(size));
     this.#headTold = grow(this.#headTold, new Uint8Array(size));
   }
-}
-
-interface Output {
-  count: number;
-  readonly from_ms: number;
-  readonly to_ms: number;
-  stale: Uint8Array | undefined;
-  histograms: (NativeHistogram | undefined)[] | undefined;
-}
-
-/** What a chunk holds besides its numbers. */
-export interface Body {
-  /** Samples that are marks, a bit each; likewise those that are histograms. */
-  readonly stale: number;
-  readonly histograms: number;
-  readonly held: readonly NativeHistogram[];
-}
-
-const NO_HISTOGRAMS: readonly NativeHistogram[] = [];
-
-/** Reads a chunk's body; its numbers go into `values` from `start`, with NaN where there is none. */
-export function decodeBody(reader: ChunkLog['reader'], values: Float64Array, start: number, count: number): Body {
-  const head = reader.byte();
-  const stale = (head & HAS_STALE) === 0 ? 0 : reader.uint32();
-  const histograms = (head & HAS_HISTOGRAMS) === 0 ? 0 : reader.uint32();
-  const others = stale | histograms;
-  const numbers = count - bitCount(others);
-  if ((head & HAS_NUMBERS) !== 0) decodeNumbers(reader, values, start, numbers);
-  if (others !== 0) {
-    for (let i = count - 1, next = numbers - 1; i >= 0; i--) {
-      values[start + i] = (others & (1 << i)) === 0 ? values[start + next--]! : NaN;
-    }
-  }
-  return { stale, histograms, held: histograms === 0 ? NO_HISTOGRAMS : decodeHistograms(reader, bitCount(histograms)) };
-}
-
-/** Notes marks and histograms of the samples from `first` to `end` of a chunk that go behind the output. */
-function note(
-  output: Output,
-  stale: number,
-  histograms: number,
-  held: readonly NativeHistogram[],
-  first: number,
-  end: number,
-): void {
-  let next = bitCount(histograms & ((1 << first) - 1));
-  for (let i = first; i < end; i++) {
-    const row = output.count + i - first;
-    if ((stale & (1 << i)) !== 0) {
-      output.stale = withRoom(output.stale, row);
-      output.stale[row] = 1;
-    }
-    if ((histograms & (1 << i)) !== 0) {
-      output.histograms ??= [];
-      while (output.histograms.length < row) output.histograms.push(undefined);
-      output.histograms[row] = held[next++];
-    }
-  }
-}
-
-function withRoom(marks: Uint8Array | undefined, row: number): Uint8Array {
-  if (marks !== undefined && row < marks.length) return marks;
-  const grown = new Uint8Array(2 * row + CHUNK_LENGTH);
-  if (marks !== undefined) grown.set(marks);
-  return grown;
-}
-
-function bitCount(bits: number): number {
-  let count = 0;
-  for (let rest = bits; rest !== 0; rest &= rest - 1) count++;
-  return count;
 }
 
 function grow<T extends Float64Array | Uint32Array | Int32Array | Uint8Array>(from: T, to: T): T {

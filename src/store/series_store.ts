@@ -4,18 +4,11 @@ import type { MetricBatch, Resource } from '../model/batch.ts';
 import type { TranslationStrategy } from '../prometheus/names.ts';
 import { createDisk } from './disk.ts';
 import type { ReadChunk } from './disk_format.ts';
+import { HeldSeries } from './held_series.ts';
 import { createIngest } from './ingest.ts';
 import { compileSelection } from './matchers.ts';
 import { createNames } from './names.ts';
-import type {
-  Labels,
-  Matcher,
-  MetricMetadata,
-  NativeHistogram,
-  Queryable,
-  Samples,
-  StoredSeries,
-} from './queryable.ts';
+import type { Labels, Matcher, MetricMetadata, NativeHistogram, Queryable } from './queryable.ts';
 import { SampleTable } from './sample_table.ts';
 import { SeriesTable, toPairs, type Pairs } from './series_table.ts';
 import { compareTexts } from './symbols.ts';
@@ -115,7 +108,7 @@ export interface SeriesStore extends Queryable {
   metadata(): MetricMetadata[];
   figures(): StoreFigures;
   /**
-   * Reads what the folder holds and keeps it up from now on. Damage never prevents it. Without a folder: nothing.
+   * Reads what the folder holds and keeps it up from now on, so before the first sample. Damage never prevents it. Without a folder: nothing.
    * @throws {Error} another process uses the folder, or it cannot be made
    */
   open(): Promise<void>;
@@ -190,7 +183,8 @@ export function createStore(options: StoreOptions): SeriesStore {
       log.once('series_limit', `Cannot keep more than ${max_series} series: new ones are left out`);
       return 'series_limit';
     }
-    if (bytes() - samples.log.bytes > max_bytes * MAX_FIXED_PART) {
+    const characters = pairs.reduce((sum, text) => sum + text.length, 0);
+    if (bytes() - samples.log.bytes + characters > max_bytes * MAX_FIXED_PART) {
       log.once('byte_limit', `Cannot keep more series in ${max_bytes} bytes: new ones are left out`);
       return 'byte_limit';
     }
@@ -229,7 +223,7 @@ export function createStore(options: StoreOptions): SeriesStore {
     };
     dropDown();
     // Histograms take most of their room before they are compressed.
-    if (bytes() <= max_bytes || samples.histogramHeadBytes === 0) return;
+    if (bytes() <= max_bytes || samples.headHistograms.bytes === 0) return;
     for (let slot = 0; slot < table.slots; slot++) if (table.has(slot)) samples.seal(slot);
     dropDown();
   }
@@ -325,35 +319,3 @@ export function createStore(options: StoreOptions): SeriesStore {
     },
   };
 }
-
-/** A series as it was found; once it is forgotten it has no samples. */
-class HeldSeries implements StoredSeries {
-  readonly #slot: number;
-  readonly #generation: number;
-  readonly #table: SeriesTable;
-  readonly #samples: SampleTable;
-  #labels: Labels | undefined;
-
-  constructor(slot: number, table: SeriesTable, samples: SampleTable) {
-    this.#slot = slot;
-    this.#generation = table.generations[slot]!;
-    this.#table = table;
-    this.#samples = samples;
-  }
-
-  get labels(): Labels {
-    this.#labels ??= this.#isHeld ? this.#table.labels(this.#slot) : new Map();
-    return this.#labels;
-  }
-
-  /** In arrays that all series of the store share. */
-  samples(from_ms: number, to_ms: number): Samples {
-    return this.#isHeld ? this.#samples.read(this.#slot, from_ms, to_ms) : NOTHING;
-  }
-
-  get #isHeld(): boolean {
-    return this.#table.generations[this.#slot] === this.#generation && this.#table.has(this.#slot);
-  }
-}
-
-const NOTHING: Samples = { count: 0, times: new Float64Array(0), values: new Float64Array(0) };

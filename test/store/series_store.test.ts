@@ -152,6 +152,8 @@ test('a store refuses new series for which its bytes have no room', () => {
   const { store, said } = storeAt(clock, { max_bytes: 100_000, max_series: 1_000_000 });
   const refusals = Array.from({ length: 1000 }, (_, i) => store.append(labelsOf({ __name__: `m${i}` }), clock.now, 1));
   expect(refusals).toContain('byte_limit');
+  const large = labelsOf({ __name__: 'large', text: 'x'.repeat(1_000_000) });
+  expect(store.append(large, clock.now, 1)).toBe('byte_limit');
   expect(store.figures().bytes).toBeLessThan(110_000);
   expect(said).toEqual(['Cannot keep more series in 100000 bytes: new ones are left out']);
 });
@@ -171,13 +173,13 @@ test('a store keeps only series that it was told to select', () => {
   const { store } = storeAt(clock, {
     select: [[{ name: '__name__', op: '=', value: 'a' }], [{ name: 'job', op: '=~', value: 'x|y' }]],
   });
-  for (const labels of [
+  const all: Record<string, string>[] = [
     { __name__: 'a' },
     { __name__: 'b' },
     { __name__: 'c', job: 'y' },
     { __name__: 'c', job: 'yy' },
-  ])
-    expect(store.append(labelsOf(labels), START, 1)).toBe(undefined);
+  ];
+  for (const labels of all) expect(store.append(labelsOf(labels), START, 1)).toBe(undefined);
   expect(store.labelNames([], 0, Infinity)).toEqual(['__name__', 'job']);
   expect(store.labelValues('__name__', [], 0, Infinity)).toEqual(['a', 'c']);
 });
