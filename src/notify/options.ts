@@ -51,8 +51,16 @@ const directOptions = {
   group_wait: option(duration(), 'How long to wait for further alerts, which then go in one message.', '1s'),
   rate_limit: option(
     v.strictObject({
-      messages: option(v.pipe(v.number(), v.integer(), v.minValue(1)), 'Most messages …', 10),
-      per: option(positiveDuration(), '… in this time; what is over it waits and goes in one message.', '1m'),
+      messages: option(
+        v.pipe(v.number(), v.integer(), v.minValue(1)),
+        'Most messages in the time that `per` says.',
+        10,
+      ),
+      per: option(
+        positiveDuration(),
+        'The time that `messages` counts in; what is over it waits and goes in one message.',
+        '1m',
+      ),
     }),
     'How many messages may be sent.',
     {},
