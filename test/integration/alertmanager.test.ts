@@ -1,7 +1,9 @@
 /** The dispatcher against a real Alertmanager, and amtool against our part of its API. */
 import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -12,7 +14,7 @@ import { boardWith } from '../notify/boards.ts';
 import { alertOf, firing, makeDispatcher, resolved, type Made } from '../notify/notifications.ts';
 import { createRecordedLog } from '../support/recorded_log.ts';
 import { startAlertmanager, type Alertmanager, type AlertmanagerAlert } from './alertmanager_server.ts';
-import { program, until } from './servers.ts';
+import { freePort, program, startSonde, until } from './servers.ts';
 
 const run = promisify(execFile);
 
@@ -120,6 +122,96 @@ describe('createDispatcher with Alertmanager', () => {
     await way.open();
     await until('the other knows, too', async () => (await second.alerts()).length === 0);
   }, 60_000);
+});
+
+describe('the whole agent with Alertmanager', () => {
+  const RULES = `
+groups:
+- name: host
+  interval: 1s
+  rules:
+  - alert: AgentHigh
+    expr: test_value > 10
+    labels: { severity: critical }
+    annotations: { summary: 'it is {{ $value }}' }
+  - alert: AgentSlow
+    expr: test_value > 10
+    for: 30m
+`;
+
+  test('alerts keep startsAt through kill -9 and a restart, a pending one goes on, and all are over on recovery', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sonde-alerts-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    writeFileSync(join(folder, 'rules.yaml'), RULES);
+    const port = await freePort();
+    const config = `
+agent: { instance_id: test }
+receivers: { otlp: { protocols: { http: { endpoint: 127.0.0.1:${port} } } } }
+processors:
+  alert_rules:
+    rule_files: ['${folder}/rules.yaml']
+    state_file: '${folder}/state/alerts.json'
+    external_labels: { host: db1 }
+    resend_delay: 1s
+    notifiers:
+      central: { alertmanager: { endpoints: ['${alertmanager.url}'] } }
+      record: { log: { path: '${folder}/alerts.jsonl' } }
+exporters: { prometheus: { endpoint: 127.0.0.1:PORT } }
+service: { pipelines: { metrics: { receivers: [otlp], processors: [alert_rules], exporters: [prometheus] } } }
+`;
+    let value = 42;
+    const clock = setInterval(() => {
+      // Nobody listens while the agent is down.
+      send(port, value).catch(() => {});
+    }, 500);
+    onTestFinished(() => clearInterval(clock));
+
+    const first = await startSonde(config);
+    onTestFinished(async () => void (await first.stop()));
+    await until('it fires', async () => (await named('AgentHigh')) !== undefined);
+    const before = (await named('AgentHigh'))!;
+    expect(before.labels).toEqual({ alertname: 'AgentHigh', host: 'db1', severity: 'critical' });
+    expect(before.annotations).toEqual({ summary: 'it is 42' });
+    await until('it was sent again', async () => (await named('AgentHigh'))!.endsAt > before.endsAt);
+    const pendingBefore = await pendingSince(first.url);
+    // So long that a beginning anew could not be taken for it.
+    await until('time passes', async () => Date.now() / 1000 - pendingBefore > 8);
+    await first.stop('SIGKILL');
+    const killedAt_s = Date.now() / 1000;
+
+    const second = await startSonde(config);
+    onTestFinished(async () => void (await second.stop()));
+    await until('it is sent again', async () => (await named('AgentHigh'))!.endsAt > new Date().toISOString());
+    let pendingAfter = 0;
+    await until('the other is pending', async () => (pendingAfter = await pendingSince(second.url)) > 0);
+    expect(pendingAfter).toBeGreaterThanOrEqual(pendingBefore);
+    expect(pendingAfter).toBeLessThan(killedAt_s);
+    expect((await named('AgentHigh'))!.startsAt).toBe(before.startsAt);
+    value = 1;
+    await until('it is over', async () => (await named('AgentHigh')) === undefined);
+    await until('the web hook hears of it', async () => hookedOf('AgentHigh', 'resolved').length === 1);
+    expect(hookedOf('AgentHigh', 'resolved')[0]!.startsAt).toBe(before.startsAt);
+    const lines = readFileSync(join(folder, 'alerts.jsonl'), 'utf8').trim().split('\n');
+    expect(JSON.parse(lines.at(-1)!)).toMatchObject({ state: 'resolved', startsAt: before.startsAt, value: 42 });
+    expect(await named('AgentSlow')).toBeUndefined();
+  }, 120_000);
+
+  async function send(port: number, value: number): Promise<void> {
+    const dataPoints = [{ timeUnixNano: String(BigInt(Date.now()) * 1_000_000n), asDouble: value }];
+    const metrics = [{ name: 'test_value', gauge: { dataPoints } }];
+    await fetch(`http://127.0.0.1:${port}/v1/metrics`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ resourceMetrics: [{ resource: {}, scopeMetrics: [{ scope: {}, metrics }] }] }),
+    });
+  }
+
+  /** Unix seconds; 0 where it is not pending. */
+  async function pendingSince(url: string): Promise<number> {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    const line = text.split('\n').find((each) => each.startsWith('ALERTS_FOR_STATE{') && each.includes('AgentSlow'));
+    return Number(line?.split('} ')[1]?.split(' ')[0] ?? 0);
+  }
 });
 
 /** A way to a server that can be cut. */
