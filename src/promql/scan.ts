@@ -6,6 +6,9 @@ export interface ScanResult {
   readonly problem?: { readonly message: string; readonly start: number; readonly end: number };
 }
 
+/** Patterns of matchers in a query: each is compiled. */
+const MAX_PATTERNS = 500;
+
 const CLOSES: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
 const OPENED: Readonly<Record<string, string>> = { '(': 'parenthesis', '[': 'bracket', '{': 'brace' };
 
@@ -16,6 +19,7 @@ const TOKEN =
 export function scan(query: string, maxDepth: number): ScanResult {
   const open: { mark: string; start: number }[] = [];
   let text = query;
+  let patterns = 0;
   for (const token of tokensOf(query)) {
     const { kind, start, end } = token;
     if (kind === 'string' && !isClosed(query.slice(start, end))) {
@@ -25,6 +29,9 @@ export function scan(query: string, maxDepth: number): ScanResult {
     if (kind === 'number' && query[end - 1] === '.') text = `${text.slice(0, end - 1)} ${text.slice(end)}`;
     if (kind !== 'mark') continue;
     const mark = query.slice(start, end);
+    if ((mark === '=~' || mark === '!~') && ++patterns > MAX_PATTERNS) {
+      return { text, problem: { message: `expression has more than ${MAX_PATTERNS} patterns`, start, end } };
+    }
     if (OPENED[mark] !== undefined) {
       open.push({ mark, start });
       if (open.length > maxDepth) {

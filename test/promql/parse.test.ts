@@ -167,6 +167,7 @@ describe('parse', () => {
     ['blanks at the end', `a +${' '.repeat(60_000)}`, /unexpected end of input/],
     ['comments', `a +${'# x #'.repeat(10_000)}`, /unexpected end of input/],
     ['a text of a megabyte', `a${' '.repeat(1_000_000)}`, /longer than 65536 characters/],
+    ['thousands of patterns', `a{${'b=~"(a{30}){30}",'.repeat(3000)}}`, /more than 500 patterns/],
     ['a pattern of repetitions', 'a{b=~"((a{100}){100}){100}"}', /error parsing regexp/],
   ])('parse ends with an error at %s', (_what, query, message) => {
     expect(refusal(query)).toMatch(message);
