@@ -44,7 +44,7 @@ export function thin({ receivers, times_s }: Recording, options: AdaptiveOptions
     return trace;
   };
   const points = (batch: MetricBatch, rows: readonly number[]): void => {
-    const time_ms = Number(batch.time) / 1e6;
+    const time_ms = Number(batch.time / 1_000_000n);
     for (const row of rows) traceOf(batch.series[row]!).sent.push({ time_ms, value: batch.values[row]! });
   };
   for (const [receiver, all] of Object.entries(receivers)) {
@@ -54,7 +54,7 @@ export function thin({ receivers, times_s }: Recording, options: AdaptiveOptions
       const { late, rows } = predictor.plan(batch, false);
       if (before !== undefined) points(before, late);
       points(batch, rows);
-      const time_ms = Number(batch.time) / 1e6;
+      const time_ms = Number(batch.time / 1_000_000n);
       batch.series.forEach((series, row) => {
         const trace = traceOf(series);
         trace.measured.push({ time_ms, value: batch.values[row]! });

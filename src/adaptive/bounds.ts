@@ -13,13 +13,10 @@ export interface AdaptiveOptions {
   readonly floors: Readonly<Record<string, number>>;
 }
 
-/**
- * Values that move less than this are taken as standing still, by unit; the rest has {@link GAUGE_FLOOR}. Ratios: one
- * percentage point.
- */
+/** The smallest error that matters, by unit. Ratios: one percentage point. What is not here and counts nothing has none. */
 const GAUGE_FLOORS: Readonly<Record<string, number>> = { '1': 0.01, By: 2 ** 20, s: 0.001, Cel: 0.5 };
-/** Below one half, so that whole numbers are exact; load averages are to the nearest fifth. */
-const GAUGE_FLOOR = 0.4;
+/** Of what is counted, as `{thread}`: below one half, so that small whole numbers are exact, and load averages to a fifth. */
+const COUNTED_FLOOR = 0.4;
 
 /** For each second. Of time: a hundredth of a processor or a disk. */
 const COUNTER_FLOORS: Readonly<Record<string, number>> = {
@@ -56,7 +53,7 @@ export function boundOf(
 export function floorOf({ unit }: Metric, kind: SeriesKind, { floors, max }: AdaptiveOptions): number {
   const own = Object.hasOwn(floors, unit) ? floors[unit] : undefined;
   if (kind === 'counter') return ((own ?? COUNTER_FLOORS[unit] ?? 0) * max) / 1000;
-  return own ?? GAUGE_FLOORS[unit] ?? GAUGE_FLOOR;
+  return own ?? GAUGE_FLOORS[unit] ?? (unit.startsWith('{') ? COUNTED_FLOOR : 0);
 }
 
 export function bound(kind: SeriesKind, floor: number, options: AdaptiveOptions, value: number, slope: number): number {

@@ -47,7 +47,7 @@ export function createOwnBudget({ components, board, log }: OwnBudgetOptions): B
 }
 
 /** V8 gives its collector to contexts made after it is told to; the context is garbage itself right after. */
-function collectGarbage(): void {
+export function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
   const { runInNewContext } = process.getBuiltinModule('node:vm');
   (runInNewContext('gc') as () => void)();

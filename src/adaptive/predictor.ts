@@ -39,7 +39,8 @@ export function createPredictor(options: AdaptiveOptions): Predictor {
       return before;
     },
     plan(batch, isWhole) {
-      const now_ms = Number(batch.time) / 1e6;
+      // Nanoseconds are beyond what a double holds exactly.
+      const now_ms = Number(batch.time / 1000n) / 1000;
       const gap_ms = now_ms - time_ms;
       const late: number[] = [];
       if (lines?.layout !== batch.series) {

@@ -35,7 +35,7 @@ function push(
     const { before } = predictor;
     const { late, rows } = predictor.plan(batch, isWhole);
     for (const row of late) {
-      sent.get(before!.series[row]!)!.push({ time_ms: Number(before!.time) / 1e6, value: before!.values[row]! });
+      sent.get(before!.series[row]!)!.push({ time_ms: Number(before!.time / 1_000_000n), value: before!.values[row]! });
     }
     for (const row of rows) sent.get(batch.series[row]!)!.push({ time_ms, value: batch.values[row]! });
   });
