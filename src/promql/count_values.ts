@@ -8,7 +8,6 @@ import { labelsChanged } from './labels.ts';
 import { numberText } from './literals.ts';
 import { allBuckets } from './native_histograms.ts';
 import type { Budget } from './limits.ts';
-import { createOutputs } from './outputs.ts';
 import type { Node } from './plan.ts';
 import { emptyColumns, pushFloat, type Vector } from './values.ts';
 
@@ -16,16 +15,17 @@ import { emptyColumns, pushFloat, type Vector } from './values.ts';
 const CHARACTERS_PER_SAMPLE = 16;
 
 export function countValuesNode(aggregation: Aggregation, input: Node): Node {
-  const { grouping, without, parameter, position } = aggregation;
+  const { grouping, without, parameter } = aggregation;
   const label = (withoutParentheses(parameter!) as StringLiteral).value;
   const split = groupingOf(without ? grouping : [...grouping, label], without);
-  const outputs = createOutputs((labels) => labels);
+  // The same object at each step: what comes behind remembers by identity.
+  const made = new Map<string, Labels>();
   let budget: Budget;
   return {
     prepare(run, steps) {
       if (label === '') throw new PromqlError('execution', 'invalid label name ""', parameter!.position);
       budget = run.budget;
-      outputs.begin();
+      made.clear();
       input.prepare(run, steps);
     },
     evaluate(time_ms) {
@@ -39,15 +39,26 @@ export function countValuesNode(aggregation: Aggregation, input: Node): Node {
         const labelled = labelsChanged(labels[row]!, [[label, text]]);
         const key = split.key(labelled);
         const found = counts.get(key);
-        if (found === undefined) counts.set(key, { labels: split.labels(labelled), count: 1 });
-        else found.count++;
+        if (found !== undefined) {
+          found.count++;
+          continue;
+        }
+        let group = made.get(key);
+        if (group === undefined) {
+          budget.make(1);
+          group = split.labels(labelled);
+          made.set(key, group);
+        }
+        counts.set(key, { labels: group, count: 1 });
       }
       const result = emptyColumns();
-      outputs.beginStep();
-      for (const { labels: group, count } of counts.values()) pushFloat(result, outputs.unique(group, position), count);
+      for (const { labels: group, count } of counts.values()) pushFloat(result, group, count);
       return result;
     },
-    release: () => input.release(),
+    release() {
+      made.clear();
+      input.release();
+    },
   };
 }
 

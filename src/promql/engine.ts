@@ -98,7 +98,7 @@ export function createEngine({
         throw new PromqlError('parse', message, expression.position);
       }
       const steps: Steps = { start_ms, end_ms: start_ms + (count - 1) * step_ms, step_ms, count };
-      const columns = createSeriesColumns();
+      const columns = createSeriesColumns(run.budget);
       runPlan(planOf(expression), run, steps, (node) => {
         for (let index = 0; index < count; index++) {
           const time_ms = start_ms + index * step_ms;

@@ -6,7 +6,7 @@ import { printExpression } from './print.ts';
 export interface QueryLimits {
   /** Samples read from the series, made by subqueries and returned. 5,000,000 unless told. */
   readonly samples: number;
-  /** Series that all selectors together select. 20,000 unless told. */
+  /** Series that all selectors together select, and sets of labels that the query makes anew. 20,000 each unless told. */
   readonly series: number;
   /** Milliseconds that evaluating may hold the event loop. 1000 unless told. */
   readonly time_ms: number;
@@ -27,6 +27,8 @@ export interface Budget {
   /** Counts samples that are held. */
   load(samples: number): void;
   select(series: number): void;
+  /** Counts sets of labels that come of values, and series of results. */
+  make(sets: number): void;
   /** Counts work, and looks at the clock from time to time. */
   spend(steps: number): void;
 }
@@ -36,6 +38,7 @@ export function createBudget(root: Expression, limits: QueryLimits, now: () => n
   const deadline = now() + limits.time_ms;
   let samples = 0;
   let series = 0;
+  let made = 0;
   let steps = 0;
   const stop = (what: string): never => {
     const text = printExpression(budget.part);
@@ -52,6 +55,10 @@ export function createBudget(root: Expression, limits: QueryLimits, now: () => n
     select(count) {
       series += count;
       if (series > limits.series) stop(`it selects more than ${limits.series} series (limit "series")`);
+    },
+    make(count) {
+      made += count;
+      if (made > limits.series) stop(`it makes more than ${limits.series} series (limit "series")`);
     },
     spend(count) {
       steps += count;

@@ -1,6 +1,7 @@
 /** Vectors of successive steps → columns by series. */
 import type { Labels, NativeHistogram } from '../store/queryable.ts';
 import { labelsKey } from './labels.ts';
+import type { Budget } from './limits.ts';
 import type { Vector } from './values.ts';
 
 export interface Column {
@@ -15,7 +16,7 @@ export interface SeriesColumns {
   rows(): Column[];
 }
 
-export function createSeriesColumns(): SeriesColumns {
+export function createSeriesColumns(budget: Budget): SeriesColumns {
   const byLabels = new Map<Labels, Column>();
   const byKey = new Map<string, Column>();
   const columnOf = (labels: Labels): Column => {
@@ -23,7 +24,11 @@ export function createSeriesColumns(): SeriesColumns {
     if (column !== undefined) return column;
     const key = labelsKey(labels);
     column = byKey.get(key);
-    if (column === undefined) byKey.set(key, (column = { labels, times: [], values: [], histograms: undefined }));
+    if (column === undefined) {
+      budget.make(1);
+      column = { labels, times: [], values: [], histograms: undefined };
+      byKey.set(key, column);
+    }
     byLabels.set(labels, column);
     return column;
   };

@@ -193,7 +193,7 @@ export function subqueryWindows(subquery: Subquery, within: Node): Windows {
 }
 
 function evaluateAll(subquery: Subquery, within: Node, { start_ms, step_ms, count }: Steps, run: Run): LoadedSeries[] {
-  const columns = createSeriesColumns();
+  const columns = createSeriesColumns(run.budget);
   for (let index = 0; index < count; index++) {
     const time_ms = start_ms + index * step_ms;
     const value = within.evaluate(time_ms);

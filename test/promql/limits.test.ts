@@ -37,6 +37,20 @@ describe('createEngine', () => {
     });
   });
 
+  it('createEngine ends a query that makes too many labels of values', () => {
+    const error = stop({ series: 100 }, (engine) => engine.range('sum(count_values("v", m))', 0, 6_000_000, 15_000));
+    expect(error.message).toBe(
+      'Cannot finish query: it makes more than 100 series (limit "series"), at count_values("v", m)',
+    );
+  });
+
+  it('createEngine ends a query that returns too many series', () => {
+    const error = stop({ series: 70 }, (engine) =>
+      engine.range('{i=~".+"} or label_replace(m, "z", "1", "", "")', 0, 60_000, 15_000),
+    );
+    expect(error.message).toContain('more than 70 series');
+  });
+
   it('createEngine counts the samples that it returns', () => {
     const error = stop({ samples: 30_000 }, (engine) => engine.range('m', 0, 6_000_000, 1000));
     expect(error.message).toContain('limit "samples"');
