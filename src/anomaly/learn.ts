@@ -38,6 +38,7 @@ const DAY_LEVEL_S = 4 * 3600;
 /** Longer than that no trend is continued. */
 export const LONGEST_STEP_S = 3600;
 const SLOW_CLIP = 2.5;
+const ERROR_CLIP = 4;
 /** Of what is near to an anomaly one sample of so many is counted, and levels and sizes follow so much slower. */
 const CAUTIOUS = 2;
 const CAUTION = 0.5;
@@ -98,23 +99,27 @@ export function learnLevels(
   s[FLAT_LEVEL] = flat;
   const hasProfile = s[DAYS]! >= 1;
   if (hasProfile) s[DAY_LEVEL] = s[DAY_LEVEL]! + s[DAY_TREND]! * steps;
-  if (!isLearning) return;
-  const speed = caution(state);
+  const speed = isLearning ? caution(state) : 0;
   const limit = s[COUNT]! < 20 ? Infinity : SLOW_CLIP * residualSize;
   const gain = Math.max(Math.min(1, elapsed_s / FLAT_LEVEL_S), 1 / (s[COUNT]! + 1));
   const flatResidual = clip(value - flat, Math.max(limit, SLOW_CLIP * s[FLAT_ERROR]!));
   s[FLAT_LEVEL] = s[FLAT_LEVEL]! + speed * gain * flatResidual;
   s[FLAT_TREND] = s[FLAT_TREND]! + ((speed * gain * gain) / 8 / elapsed_s) * flatResidual;
-  const errorGain = Math.max(ERROR_GAIN, 1 / s[COUNT]!);
-  s[FLAT_ERROR] = s[FLAT_ERROR]! + (Math.abs(flatResidual) - s[FLAT_ERROR]!) * errorGain;
+  learnError(s, FLAT_ERROR, value - flat, limit);
   if (!hasProfile) return;
   const dayGain = Math.min(1, elapsed_s / DAY_LEVEL_S);
   const dayResidual = clip(value - daily, Math.max(limit, SLOW_CLIP * s[DAY_ERROR]!));
   s[DAY_LEVEL] = s[DAY_LEVEL]! + speed * dayGain * dayResidual;
   s[DAY_TREND] = s[DAY_TREND]! + ((speed * dayGain * dayGain) / 8 / elapsed_s) * dayResidual;
-  s[DAY_ERROR] = s[DAY_ERROR]! + (Math.abs(dayResidual) - s[DAY_ERROR]!) * ERROR_GAIN;
-  const weekResidual = clip(value - daily - week, Math.max(limit, SLOW_CLIP * s[WEEK_ERROR]!));
-  s[WEEK_ERROR] = s[WEEK_ERROR]! + (Math.abs(weekResidual) - s[WEEK_ERROR]!) * ERROR_GAIN;
+  learnError(s, DAY_ERROR, value - daily, limit);
+  learnError(s, WEEK_ERROR, value - daily - week, limit);
+}
+
+/** Anomalies count, too: what one profile takes for an anomaly another expects. */
+function learnError(s: Float64Array, place: number, residual: number, limit: number): void {
+  const known = s[place]!;
+  const size = Math.min(Math.abs(residual), Math.max(limit, ERROR_CLIP * known));
+  s[place] = known + (size - known) * Math.max(ERROR_GAIN, 1 / s[COUNT]!);
 }
 
 /** What is near to an anomaly is learnt slowly: it may be the beginning of one. */

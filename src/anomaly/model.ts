@@ -124,6 +124,10 @@ export class SeriesModel {
   get lastTime_s(): number {
     return this.#state.numbers[LAST_TIME]!;
   }
+  get lastValue(): number {
+    return this.#state.numbers[LAST_VALUE]!;
+  }
+  /** Whether the time of the day is taken into account. */
   get hasProfile(): boolean {
     return this.#state.numbers[MODE] !== 0;
   }
@@ -177,6 +181,11 @@ export class SeriesModel {
     s[LAST_TIME] = time_s;
     s[COUNT] = s[COUNT]! + 1;
     return outcome;
+  }
+
+  /** Ends an anomaly of which nothing more is heard. */
+  end(): void {
+    this.#state.numbers[ANOMALOUS] = 0;
   }
 
   #first(time_s: number, value: number): Outcome {

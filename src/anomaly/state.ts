@@ -142,6 +142,14 @@ export class SeriesState {
   }
 }
 
+/** When the series with this state had its newest sample. */
+export function lastTimeOf(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(LAST_TIME * 8, IS_LITTLE_ENDIAN);
+}
+
+/** State is kept in the order of the machine. */
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
 /** Counts the size of a statistic that is normal. */
 export function observe(state: SeriesState, tail: number, size: number): void {
   observeTail(state.tails, tail * TAIL_BUCKETS, size);

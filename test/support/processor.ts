@@ -1,6 +1,6 @@
 /** Runs one processor as a pipeline would: with the options a user would write, and everything it is handed frozen. */
 import { createHttpSender } from '../../src/delivery/http_sender.ts';
-import { createBoard } from '../../src/rules/board.ts';
+import { createBoard, type Board } from '../../src/rules/board.ts';
 import * as v from 'valibot';
 import type { AnyProcessorDefinition, Host, Processor } from '../../src/component.ts';
 import type { AnyValue, Attributes } from '../../src/model/attributes.ts';
@@ -24,6 +24,7 @@ export interface ProcessorRun {
   readonly dropped: Map<string, number>;
   /** Items that it holds. */
   held: number;
+  readonly board: Board;
   /** What it logged, as `warn …` and `once KEY: …`. */
   readonly said: string[];
   /** Freezes a batch and consumes it. */
@@ -42,6 +43,7 @@ export function runProcessor(
   const out: Batch[] = [];
   const dropped = new Map<string, number>();
   const said: string[] = [];
+  const board = createBoard();
   const next = {
     consume: (batch: Batch) => {
       out.push(batch);
@@ -54,7 +56,7 @@ export function runProcessor(
     host,
     resource: { attributes: {}, schemaUrl: '' },
     http: createHttpSender,
-    board: createBoard(),
+    board,
     pipeline: 'logs',
     log: {
       info: (message) => said.push(`info ${message}`),
@@ -74,6 +76,7 @@ export function runProcessor(
     out,
     dropped,
     held: 0,
+    board,
     said,
     consume: async (batch) => processor.consume(freeze(batch)),
     metrics: () => out.filter((batch) => batch.signal === 'metrics'),
