@@ -37,6 +37,8 @@ interface Legacy {
 }
 
 const seats = createSeats<Legacy>();
+/** Which processor of which pipeline keeps its alerts in a file. */
+const owners = new Map<string, string>();
 
 export default defineProcessor({
   type: 'alert_rules',
@@ -174,7 +176,8 @@ export default defineProcessor({
       resource,
       log,
       onEvaluated(hasChanged) {
-        if (hasChanged || (isAnyActive() && performance.now() - savedAt_ms >= SAVE_INTERVAL_MS)) save();
+        const isDue = performance.now() - savedAt_ms >= SAVE_INTERVAL_MS;
+        if (hasChanged || (isDue && isAnyActive())) save();
       },
     });
     const isAnyActive = (): boolean => judging.figures().some(({ pending, firing }) => pending + firing > 0);
@@ -205,6 +208,28 @@ export default defineProcessor({
       },
       resume: work,
     };
+    function claimFile(): void {
+      const owner = owners.get(file.path);
+      if (owner !== undefined && owner !== name) {
+        throw new Error(`Cannot keep alerts in "${file.path}": those of ${owner} are there`);
+      }
+      owners.set(file.path, name);
+    }
+    /** @returns whether nobody evaluates in its place */
+    function leave(): boolean {
+      const isLast = seats.leave(board, name, sitter);
+      if (isLast && owners.get(file.path) === name) owners.delete(file.path);
+      return isLast;
+    }
+    function goOn(legacy: Legacy | undefined): void {
+      if (legacy === undefined) {
+        const kept = file.load();
+        if (kept !== undefined) judging.restore(kept.memories);
+      } else {
+        copyHistory(legacy.store, store, needs.retention_ms, Date.now());
+        judging.takeOver(legacy.memories, legacy.emitters);
+      }
+    }
     for (const { message } of lints) log.warn(message);
     return {
       consume(batch) {
@@ -212,20 +237,20 @@ export default defineProcessor({
         return next.consume(batch);
       },
       async start() {
+        claimFile();
         const legacy = await seats.sit(board, name, sitter);
-        if (legacy === undefined) {
-          const kept = file.load();
-          if (kept !== undefined) judging.restore(kept.memories);
-        } else {
-          copyHistory(legacy.store, store, needs.retention_ms, Date.now());
-          judging.takeOver(legacy.memories, legacy.emitters);
+        try {
+          goOn(legacy);
+        } catch (error) {
+          leave();
+          throw error;
         }
         notifier.start();
         work();
       },
       async stop() {
         await rest();
-        if (seats.leave(board, name, sitter)) {
+        if (leave()) {
           save();
           await judging.clear();
         }

@@ -59,6 +59,9 @@ export function rootProblem(rootPath: string): { readonly message: string; reado
   };
 }
 
+/** These are made where they are missing. */
+const WRITTEN_FILES: ReadonlySet<string> = new Set(['position_file', 'state_file']);
+
 /** Options that name a file to read end in `_file`, by the convention that the loader's redaction follows too. */
 function* namedFiles(loaded: LoadedConfig): Generator<[Path, string]> {
   for (const section of ['receivers', 'processors', 'exporters'] as const) {
@@ -69,7 +72,7 @@ function* namedFiles(loaded: LoadedConfig): Generator<[Path, string]> {
 function* filesIn(value: unknown, path: Path): Generator<[Path, string]> {
   if (typeof value !== 'object' || value === null) return;
   for (const [key, child] of Object.entries(value)) {
-    if (key.endsWith('_file') && typeof child === 'string') yield [[...path, key], child];
+    if (key.endsWith('_file') && !WRITTEN_FILES.has(key) && typeof child === 'string') yield [[...path, key], child];
     else yield* filesIn(child, [...path, Array.isArray(value) ? Number(key) : key]);
   }
 }

@@ -197,6 +197,68 @@ describe('alert_rules', () => {
   });
 });
 
+describe('a processor of which something is wrong', () => {
+  const ofFolder = (folder: ReturnType<typeof folderOf>) => ({
+    rule_files: [folder.rules],
+    state_file: folder.state,
+    evaluation_interval: '20ms',
+  });
+
+  test('alert_rules says that the state of alerts is damaged, sets it aside, and begins anew', async () => {
+    const folder = folderOf(HIGH(100));
+    writeFileSync(folder.state, '{"version":1,"groups":[{');
+    const run = runProcessor(alertRules, ofFolder(folder));
+    await run.processor.start!();
+    expect(run.said).toEqual([
+      'warn Cannot use the kept state of alerts: the file is damaged; it is set aside, and alerts begin anew',
+    ]);
+    await run.processor.stop!();
+    expect(JSON.parse(readFileSync(folder.state, 'utf8'))).toMatchObject({ version: 1 });
+  });
+
+  test('alert_rules of two pipelines do not share a state file', async () => {
+    const folder = folderOf(HIGH(100));
+    const stage = stageOf();
+    const config = configOf(folder);
+    const run = makeAgent(
+      {
+        ...config,
+        pipelines: {
+          ...config.pipelines,
+          'metrics/more': { receivers: ['pushed'], processors: ['alert_rules'], exporters: ['sink'] },
+        },
+      },
+      stage.definitions,
+    );
+    await expect(run.agent.start()).rejects.toThrow(
+      /Cannot keep alerts in ".*": those of metrics\/alert_rules are there/,
+    );
+  });
+
+  test('alert_rules stops a rule that asks for too much, names it, and evaluates the others', async () => {
+    const folder = folderOf(
+      HIGH(
+        100,
+        '      - record: hostile\n        expr: sum_over_time((level * 2)[1d:1ms]) or vector(1)\n      - record: after\n        expr: level\n',
+      ),
+    );
+    const run = runProcessor(alertRules, {
+      ...ofFolder(folder),
+      evaluation_interval: '50ms',
+      limits: { time: '20ms' },
+    });
+    const level = [series(metric('level', { kind: 'gauge', unit: '' }))];
+    await run.processor.start!();
+    await run.consume(metricBatch(level, [60], { time: BigInt(Date.now()) * 1_000_000n }));
+    await until(() => expect(run.metrics().flatMap(namesIn)).toContain('after'));
+    await run.processor.stop!();
+    expect(run.said.find((line) => line.includes('hostile'))).toMatch(
+      /Cannot evaluate rule "hostile" of group "g": .*limit/,
+    );
+    expect(run.metrics().flatMap(namesIn)).toEqual(expect.arrayContaining(['doubled', 'ALERTS', 'after']));
+  });
+});
+
 describe('options of alert_rules', () => {
   const problemsOf = (folder: ReturnType<typeof folderOf>, more: object = {}) =>
     alertRules.check!(v.parse(alertRules.config, { rule_files: [folder.rules], ...more }));
