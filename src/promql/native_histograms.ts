@@ -38,8 +38,19 @@ function exponentialBound(index: number, schema: number): number {
   const exponent = schema < 0 ? index * 2 ** -schema : Math.floor(index / steps);
   const fraction = schema <= 0 ? 0 : index - exponent * steps;
   if (exponent === 1024 && fraction === 0) return Number.MAX_VALUE;
-  return 2 ** (fraction / steps) * 2 ** exponent;
+  return POWERS[(fraction / steps) * POWERS.length]! * 2 ** exponent;
 }
+
+/**
+ * 2^(i/256) as Prometheus has them in a table, to the last digit: products of roots, that of 2 itself rounded down. So
+ * histograms as texts, and bounds in an API, are the same.
+ */
+const POWERS = Float64Array.from({ length: 256 }, (_, i) => {
+  let power = 1;
+  for (let bit = 1; bit <= 8; bit++)
+    if ((i & (256 >> bit)) !== 0) power *= bit === 1 ? 1.414213562373095 : 2 ** (2 ** -bit);
+  return power;
+});
 
 /** All buckets by rising bounds: negative ones, the zero bucket if it is filled, positive ones. */
 export function allBuckets(histogram: NativeHistogram): HistogramBucket[] {

@@ -37,7 +37,7 @@ export function histogramIncrease(
       if (typeof increase !== 'string' && hasReset(one, previous)) increase = addHistograms(increase, previous);
       previous = one;
     }
-  } else if (!isGauge(head) || !isGauge(last)) warnNotGauge(window, context);
+  } else if (typeof increase !== 'string' && !(isGauge(head) && isGauge(last))) warnNotGauge(window, context);
   if (typeof increase === 'string') {
     warnIncompatible(increase, window, context);
     return undefined;

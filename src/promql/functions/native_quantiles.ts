@@ -34,12 +34,25 @@ export function nativeQuantile(quantile: number, histogram: NativeHistogram): Qu
   count = Math.min(count, histogram.count);
   if (count < rank) return hasNanSum ? { value: Number.NaN, nanEffect: 'result' } : plain(bucket.upper);
   rank = isForward ? rank - (count - bucket.count) : count - rank;
-  let nanEffect: NanEffect = 'none';
-  if (hasNanSum) {
-    for (const { count: more } of buckets.slice(found.index + 1)) count += more;
-    if (count < histogram.count) nanEffect = 'skewed';
-  }
-  return { value: interpolate(bucket, rank / bucket.count, histogram), nanEffect };
+  if (!hasNanSum) return plain(interpolate(bucket, rank / bucket.count, histogram));
+  const rest = buckets.slice(found.index + 1);
+  for (const one of rest) count += one.count;
+  const value = interpolateLast(bucket, rest.at(-1), rank, histogram);
+  return { value, nanEffect: count < histogram.count ? 'skewed' : 'none' };
+}
+
+/**
+ * With a sum of NaN Prometheus (3.5 to 3.14) interpolates in the last bucket of all instead of the one that has the rank: the
+ * loop that counts the rest leaves it behind. Rules must say the same here and there.
+ */
+function interpolateLast(
+  bucket: HistogramBucket,
+  last: HistogramBucket | undefined,
+  rank: number,
+  histogram: NativeHistogram,
+): number {
+  const used = last ?? bucket;
+  return interpolate(used, rank / used.count, histogram);
 }
 
 const NO_BUCKET: HistogramBucket = { lower: 0, upper: 0, lowerInclusive: false, upperInclusive: false, count: 0 };
