@@ -34,7 +34,10 @@ function hostSeries(): LoadedSeries[] {
   for (let index = 0; series.length < 2000; index++) {
     const family = index % 16;
     const device = String(Math.floor(index / 16));
-    add({ __name__: family % 2 === 0 ? `host_family_${family}_total` : `host_family_${family}`, device, host: 'a' }, family % 2 === 0);
+    add(
+      { __name__: family % 2 === 0 ? `host_family_${family}_total` : `host_family_${family}`, device, host: 'a' },
+      family % 2 === 0,
+    );
   }
   return series;
 }
@@ -47,7 +50,8 @@ function indexed(series: readonly LoadedSeries[]): Queryable {
     const name = one.labels.get('__name__')!;
     byName.set(name, [...(byName.get(name) ?? []), one]);
   }
-  const matches = (labels: Labels, { name, value, op }: Matcher): boolean => (op === '=') === ((labels.get(name) ?? '') === value);
+  const matches = (labels: Labels, { name, value, op }: Matcher): boolean =>
+    (op === '=') === ((labels.get(name) ?? '') === value);
   return {
     select(matchers) {
       const name = matchers.find((matcher) => matcher.name === '__name__')!.value;
@@ -92,5 +96,9 @@ for (let time_ms = end_ms - 60 * INTERVAL_MS; time_ms <= end_ms; time_ms += INTE
 }
 rounds.sort((a, b) => a - b);
 const median = rounds[rounds.length >> 1]!;
-console.log(`200 rules over 2,000 series: ${median.toFixed(1)} ms CPU an evaluation (median of ${rounds.length}), worst ${rounds.at(-1)!.toFixed(1)} ms`);
-console.log(`${((median / INTERVAL_MS) * 100).toFixed(2)} % of one core at 15 s; limit ${BUDGET_SHARE * 100} %; ${results} results`);
+console.log(
+  `200 rules over 2,000 series: ${median.toFixed(1)} ms CPU an evaluation (median of ${rounds.length}), worst ${rounds.at(-1)!.toFixed(1)} ms`,
+);
+console.log(
+  `${((median / INTERVAL_MS) * 100).toFixed(2)} % of one core at 15 s; limit ${BUDGET_SHARE * 100} %; ${results} results`,
+);
