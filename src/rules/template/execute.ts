@@ -21,6 +21,8 @@ export interface TemplateFunction {
   /** Of each argument; with `isVariadic` the last stands for any number. */
   readonly kinds: readonly Kind[];
   readonly isVariadic?: true;
+  /** Steps that a call takes, beside those for the size of what it is given; none if left out. */
+  readonly cost?: number;
   /** @throws why it cannot */
   readonly call: (args: readonly Value[]) => Value;
 }
@@ -28,7 +30,7 @@ export interface TemplateFunction {
 export type Functions = ReadonlyMap<string, TemplateFunction>;
 
 export interface Limits {
-  /** Nodes, arguments and rounds. */
+  /** Nodes, arguments, rounds, and what functions go through. */
   readonly steps: number;
   /** Characters of what comes out: then it ends there. */
   readonly output: number;
@@ -264,6 +266,7 @@ class Executor {
     const kindOf = (index: number): Kind => kinds[Math.min(index, kinds.length - 1)]!;
     const args = given.map((arg, index) => this.#typed(this.#arg(arg, dot), kindOf(index), arg));
     for (const value of final) args.push(this.#typed(value, kindOf(args.length), command));
+    this.#step((called.cost ?? 0) + args.reduce((size: number, arg) => size + sizeOf(arg), 0) / SIZE_OF_STEP);
     let result: Value;
     try {
       result = called.call(args);
@@ -321,8 +324,9 @@ class Executor {
     this.#output += text;
   }
 
-  #step(): void {
-    if (++this.#steps > this.#limits.steps) {
+  #step(count = 1): void {
+    this.#steps += count;
+    if (this.#steps > this.#limits.steps) {
       throw new TemplateError(`it takes more than ${this.#limits.steps} steps`);
     }
   }
@@ -333,6 +337,13 @@ class Executor {
 }
 
 const NOTHING: readonly Value[] = [];
+
+/** Characters, or elements, that functions go through in about the time of a step. */
+const SIZE_OF_STEP = 32;
+
+function sizeOf(value: Value): number {
+  return typeof value === 'string' || isList(value) ? value.length : 0;
+}
 
 const NAMES: Readonly<Record<Kind, string>> = {
   any: 'value',

@@ -41,7 +41,7 @@ export function sampleOf({ labels, value }: TemplateSample): Struct {
 export function prometheusFunctions({ query, externalURL }: Surroundings): Functions {
   return new Map<string, TemplateFunction>([
     ...FUNCTIONS,
-    ['query', text(1, ([expression]) => ask(query, expression!))],
+    ['query', { ...text(1, ([expression]) => ask(query, expression!)), cost: QUERY_STEPS }],
     ['externalURL', text(0, () => externalURL)],
     ['pathPrefix', text(0, () => pathOf(externalURL))],
   ]);
@@ -57,6 +57,10 @@ function number(call: (value: number) => Value): TemplateFunction {
   return { kinds: ['any'], call: ([value]) => call(toNumber(value)) };
 }
 
+/** What a query and a regular expression take of the steps of an expansion: 40 and 200 of them are too many. */
+const QUERY_STEPS = 500;
+const PATTERN_STEPS = 100;
+
 const FUNCTIONS: readonly (readonly [string, TemplateFunction])[] = [
   ['first', { kinds: ['list'], call: ([list]) => firstOf(list as readonly Value[]) }],
   ['label', { kinds: ['text', 'sample'], call: ([name, sample]) => labelOf(sample as Struct, name as string) }],
@@ -70,8 +74,14 @@ const FUNCTIONS: readonly (readonly [string, TemplateFunction])[] = [
       call: (args) => new AnyMap(new Map(args.map((arg, index) => [`arg${index}`, arg]))),
     },
   ],
-  ['reReplaceAll', text(3, ([pattern, replacement, within]) => replaceAll(pattern!, replacement!, within!))],
-  ['match', text(2, ([pattern, within]) => compiled(pattern!).matches(within!))],
+  [
+    'reReplaceAll',
+    {
+      ...text(3, ([pattern, replacement, within]) => replaceAll(pattern!, replacement!, within!)),
+      cost: PATTERN_STEPS,
+    },
+  ],
+  ['match', { ...text(2, ([pattern, within]) => compiled(pattern!).matches(within!)), cost: PATTERN_STEPS }],
   ['safeHtml', text(1, ([html]) => html)],
   ['title', text(1, ([words]) => title(words!))],
   ['toUpper', text(1, ([words]) => words!.toUpperCase())],

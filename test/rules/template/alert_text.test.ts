@@ -83,6 +83,17 @@ describe('compileAlertText', () => {
       'exceeded maximum template depth (50)',
     ],
     ['many rounds', '{{ range 1000000 }}{{ range 1000000 }}{{ end }}{{ end }}', 'it takes more than 20000 steps'],
+    ['many queries', '{{ range 1000 }}{{ $x := query "x" }}{{ end }}', 'it takes more than 20000 steps'],
+    [
+      'ever new patterns',
+      '{{ range $i := 1000 }}{{ $x := match (printf "(a{1,99}%d){1,9}" $i) "aaaa" }}{{ end }}',
+      'it takes more than 20000 steps',
+    ],
+    [
+      'large texts again and again',
+      '{{ $x := "0123456789abcdef" }}{{ range 11 }}{{ $x = print $x $x }}{{ end }}{{ range 1000 }}{{ $y := toUpper $x }}{{ end }}',
+      'it takes more than 20000 steps',
+    ],
     ['a wide number', '{{ printf "%999999999d" 1 }}', 'a width of more than 1000'],
     [
       'a text that doubles',
