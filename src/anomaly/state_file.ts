@@ -76,7 +76,8 @@ export function decodeKept(bytes: Uint8Array): Kept {
   if (length !== bytes.length) refuse(`it has ${bytes.length} bytes instead of ${length}`);
   if (crc32(bytes.subarray(0, length - 4)) !== view.getUint32(length - 4)) refuse('its checksum differs');
   let at = HEAD;
-  const take = (count: number): Uint8Array => bytes.slice(at, (at += count));
+  // Not `slice`, which of a Buffer is no copy.
+  const take = (count: number): Uint8Array<ArrayBuffer> => Uint8Array.from(bytes.subarray(at, (at += count)));
   const takeId = (): number => new DataView(take(8).buffer).getFloat64(0);
   const takeNumbers = (count: number): Float64Array => new Float64Array(take(count).buffer);
   const series = Array.from({ length: seriesCount }, () => ({
