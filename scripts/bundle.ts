@@ -31,6 +31,7 @@ const APART = new Map([
 const LATE = [
   '@opentelemetry/sdk-logs',
   '@opentelemetry/sdk-metrics',
+  '@prometheus-io/lezer-promql',
   'node:crypto',
   'node:fs/promises',
   'node:net',

@@ -94,7 +94,6 @@ const HEAVY = new Set([
   '@nats-io/jetstream',
   '@nats-io/transport-node',
   '@platformatic/kafka',
-  '@prometheus-io/lezer-promql',
   'nodemailer',
   'systeminformation',
 ]);
