@@ -50,7 +50,7 @@ export function createDirect({ name, config, transport, log, silences, random }:
   const { rate_limit } = config;
   const bucket = rate_limit && createTokenBucket(rate_limit.messages, rate_limit.per);
   const figures = createFigures(() => transitions.waiting);
-  const transitions = createTransitions(config, silences, (reason, count) => drop(figures, reason, count));
+  const transitions = createTransitions(config, silences, (reason, count) => drop(figures, reason, count), Date.now());
   const complaint = `notifier ${name}`;
   let isStarted = false;
   let running: Promise<void> | undefined;

@@ -45,11 +45,14 @@ export function createTransitions(
   config: TransitionConfig,
   silences: Silences,
   drop: (reason: string, count: number) => void,
+  createdAt_ms: number,
 ): Transitions {
   const isWanted = createFilter(config);
   const tracks = new Map<string, Track>();
   /** Keys by the time since when they wait, oldest first. */
   const waiting = new Map<string, number>();
+  /** Ends of alerts that the process before told of, by key: they are repeated, and told once. */
+  const ended = new Map<string, number>();
   let overtaken = 0;
 
   const isSilenced = ({ alert, ownLabels = alert.labels }: Notification, now_ms: number): boolean =>
@@ -83,8 +86,9 @@ export function createTransitions(
 
   function addResolved(key: string, notification: Notification, now_ms: number): void {
     const track = tracks.get(key);
-    // Nobody knows of it, or all know that it is over.
-    if (track === undefined || isResolved(track.notification)) return;
+    if (track === undefined) return addInherited(key, notification, now_ms);
+    // All know that it is over.
+    if (isResolved(track.notification)) return;
     const isUntold = track.toldStart_ms === undefined && !track.isUnderWay;
     const wasWaiting = waiting.has(key);
     if (!config.send_resolved || (isUntold && !wasWaiting)) {
@@ -97,6 +101,16 @@ export function createTransitions(
     if (wasWaiting) overtaken++;
     track.notification = notification;
     if (!wasWaiting) waiting.set(key, now_ms);
+  }
+
+  /** One that this process never saw firing: people know of it by the one before, if it began then and ended since. */
+  function addInherited(key: string, notification: Notification, now_ms: number): void {
+    const { startsAt_ms, endsAt_ms } = notification;
+    const isInherited = startsAt_ms < createdAt_ms && endsAt_ms >= createdAt_ms;
+    if (!isInherited || !config.send_resolved || ended.get(key) === endsAt_ms || tracks.size >= MOST_ALERTS) return;
+    ended.set(key, endsAt_ms);
+    tracks.set(key, { notification, toldStart_ms: startsAt_ms, toldAt_ms: 0, isUnderWay: false });
+    waiting.set(key, now_ms);
   }
 
   /** It fires, and is not to be told now. */
@@ -121,6 +135,7 @@ export function createTransitions(
       }
     },
     expire(now_ms) {
+      for (const [key, endsAt_ms] of ended) if (endsAt_ms < now_ms - RESOLVED_KEPT_MS) ended.delete(key);
       for (const [key, { notification }] of tracks) {
         if (isResolved(notification)) {
           if (!waiting.has(key) || notification.endsAt_ms > now_ms - RESOLVED_KEPT_MS) continue;

@@ -44,7 +44,10 @@ test('a notifier tells once that an alert fires and once that it is over, howeve
   tell(firing({ ...named('a'), startsAt_ms }));
   tell(resolved({ ...named('a'), startsAt_ms }));
   await expect.poll(told).toEqual(['firing a', 'resolved a']);
-  tell(resolved({ ...named('a'), startsAt_ms }), resolved(named('never fired')));
+  tell(
+    resolved({ ...named('a'), startsAt_ms }),
+    resolved({ ...named('never fired'), startsAt_ms: Date.now() + 1000, endsAt_ms: Date.now() + 2000 }),
+  );
   tell(firing(named('a')));
   await expect.poll(told).toEqual(['firing a', 'resolved a', 'firing a']);
 });

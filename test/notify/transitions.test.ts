@@ -7,10 +7,15 @@ import { firing, resolved } from './notifications.ts';
 
 const CONFIG: TransitionConfig = { min_severity: undefined, matchers: [], send_resolved: true, repeat: undefined };
 
-function make(config: Partial<TransitionConfig> = {}) {
+function make(config: Partial<TransitionConfig> = {}, createdAt_ms = 0) {
   const dropped: string[] = [];
   const silences = createSilences();
-  const transitions = createTransitions({ ...CONFIG, ...config }, silences, (reason) => void dropped.push(reason));
+  const transitions = createTransitions(
+    { ...CONFIG, ...config },
+    silences,
+    (reason) => void dropped.push(reason),
+    createdAt_ms,
+  );
   return { transitions, silences, dropped };
 }
 
@@ -34,6 +39,17 @@ test('an alert of which nothing is heard any more is over at its endsAt', () => 
   const { items } = transitions.take(1);
   expect(items[0]!.notification).toMatchObject({ startsAt_ms: 0, endsAt_ms: 200 });
   expect(items[0]!.notification.alert).toMatchObject({ state: 'resolved', resolvedAt_ms: 200 });
+});
+
+test('an end of what the process before told is told once, and not what it told itself', () => {
+  const { transitions } = make({}, 1000);
+  transitions.add([resolved({ startsAt_ms: 10, endsAt_ms: 999 })], 1001);
+  expect(transitions.waiting).toBe(0);
+  const over = resolved({ startsAt_ms: 10, endsAt_ms: 1002, labels: { a: 'b' } });
+  transitions.add([over], 1002);
+  expect(tellAll(transitions, 1003)).toEqual(['resolved']);
+  transitions.add([over, resolved({ startsAt_ms: 1001, endsAt_ms: 1002, labels: { a: 'c' } })], 1004);
+  expect(transitions.waiting).toBe(0);
 });
 
 test('repeat tells again when its time has passed, and not before', () => {
