@@ -39,7 +39,7 @@ export default defineReceiver({
     },
     state: {
       name: 'systemd.unit.state',
-      instrument: 'gauge',
+      instrument: 'updowncounter',
       unit: '1',
       about: 'The state that a unit is in now, as 1: of failed units, and of those that are asked for.',
       attributes: ['systemd.unit.name', 'systemd.unit.active_state'],
