@@ -258,9 +258,7 @@ function createWay(url: string): { port(): number; open(): Promise<void>; close(
 
 describe('alertmanagerRoutes with amtool', () => {
   async function serve(board: Board): Promise<(...words: readonly string[]) => Promise<string>> {
-    const amtool = await program('amtool').catch(async () =>
-      (await program('alertmanager')).replace(/[^/]+$/, 'amtool'),
-    );
+    const amtool = join(dirname(await program('alertmanager')), 'amtool');
     const listener = await createServe({ log: createRecordedLog(), page: () => {} })({
       endpoint: '127.0.0.1:0',
       routes: alertmanagerRoutes(board),
