@@ -1,6 +1,7 @@
 /** Bodies of web hooks as a user writes them: Go templates over what Alertmanager's templates know of a message. */
 import { builtins } from '../rules/template/builtins.ts';
-import { DEFAULT_LIMITS, execute, type Functions, type TemplateFunction } from '../rules/template/execute.ts';
+import { DEFAULT_LIMITS, execute } from '../rules/template/execute.ts';
+import type { Functions, TemplateFunction } from '../rules/template/function.ts';
 import { FUNCTION_NAMES, prometheusFunctions } from '../rules/template/functions.ts';
 import { parseTemplate } from '../rules/template/parser.ts';
 import { AnyMap, isList, Struct, TemplateError, TextMap, Instant, type Value } from '../rules/template/values.ts';

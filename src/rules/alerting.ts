@@ -195,7 +195,12 @@ export function createAlertingRun(rule: AlertingRule, options: AlertingOptions):
       const rules = { resendDelay_ms: options.resendDelay_ms, interval_ms: options.interval_ms };
       return takeDue(active, now_ms, rules).map(({ alert, endsAt_ms }) => {
         const told = toAlert(alert);
-        return { alert: withExternal(told, externalLabels), ownLabels: told.labels, startsAt_ms: alert.firedAt_ms!, endsAt_ms };
+        return {
+          alert: withExternal(told, externalLabels),
+          ownLabels: told.labels,
+          startsAt_ms: alert.firedAt_ms!,
+          endsAt_ms,
+        };
       });
     },
     alerts: () => [...active.values()].filter(({ state }) => state !== 'inactive').map(toAlert),

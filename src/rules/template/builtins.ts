@@ -1,6 +1,6 @@
 /** Functions that every template of Go has. */
 import { sprintf } from './printf.ts';
-import type { Functions, TemplateFunction } from './execute.ts';
+import type { Functions, TemplateFunction } from './function.ts';
 import { AnyMap, isList, isTrue, TemplateError, TextMap, typeName, valueText, type Value } from './values.ts';
 
 const one = (call: (value: Value) => Value): TemplateFunction => ({ kinds: ['any'], call: ([value]) => call(value) });

@@ -1,4 +1,5 @@
 /** Carries templates out, within limits: what a template may take is bounded, whatever it asks for. */
+import { refusalOf, type Functions, type Kind } from './function.ts';
 import { builtins } from './builtins.ts';
 import type { Arg, Body, Command, Node, Pipe, Syntax } from './syntax.ts';
 import {
@@ -13,21 +14,6 @@ import {
   valueText,
   type Value,
 } from './values.ts';
-
-/** What a function wants of an argument; others are refused, as Go refuses them. */
-export type Kind = 'any' | 'text' | 'integer' | 'float' | 'sample' | 'list';
-
-export interface TemplateFunction {
-  /** Of each argument; with `isVariadic` the last stands for any number. */
-  readonly kinds: readonly Kind[];
-  readonly isVariadic?: true;
-  /** Steps that a call takes, beside those for the size of what it is given; none if left out. */
-  readonly cost?: number;
-  /** @throws why it cannot */
-  readonly call: (args: readonly Value[]) => Value;
-}
-
-export type Functions = ReadonlyMap<string, TemplateFunction>;
 
 export interface Limits {
   /** Nodes, arguments, rounds, and what functions go through. */
@@ -299,19 +285,9 @@ class Executor {
   }
 
   #typed(value: Value, kind: Kind, at: { readonly pos: number; readonly text: string }): Value {
-    if (kind === 'any') return value;
-    if (kind === 'text' && typeof value === 'string') return value;
-    if (kind === 'integer' && typeof value === 'bigint') return value;
-    if (kind === 'float' && typeof value === 'number') return value;
-    // An integer that is written in the template is a float where one is wanted.
-    if (kind === 'float' && typeof value === 'bigint') return Number(value);
-    if (kind === 'sample' && value instanceof Struct) return value;
-    if (kind === 'list' && isList(value)) return value;
-    const isObject = kind === 'sample' || kind === 'list';
-    if (isObject && typeof value === 'string') {
-      throw this.#fail(at, `can't handle ${at.text} for arg of type ${NAMES[kind]}`);
-    }
-    throw this.#fail(at, `expected ${NAMES[kind]}; found ${at.text}`);
+    const refusal = refusalOf(value, kind, at.text);
+    if (refusal !== undefined) throw this.#fail(at, refusal);
+    return value;
   }
 
   #write(text: string): void {
@@ -344,12 +320,3 @@ const SIZE_OF_STEP = 32;
 function sizeOf(value: Value): number {
   return typeof value === 'string' || isList(value) ? value.length : 0;
 }
-
-const NAMES: Readonly<Record<Kind, string>> = {
-  any: 'value',
-  text: 'string',
-  integer: 'integer',
-  float: 'float',
-  sample: '*template.sample',
-  list: 'template.queryResult',
-};

@@ -4,7 +4,7 @@ import { messageOf } from '../../errors.ts';
 import { compileRegExp, type LinearRegExp, type Match } from '../../text/regexp.ts';
 import { parsePrometheusDuration } from '../duration.ts';
 import { queryEscape } from './builtins.ts';
-import type { Functions, Kind, TemplateFunction } from './execute.ts';
+import type { Functions, Kind, TemplateFunction } from './function.ts';
 import {
   humanize,
   humanize1024,
