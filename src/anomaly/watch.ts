@@ -33,7 +33,7 @@ export interface Watched {
   readonly grain: number;
   readonly sampler: Sampler;
   readonly model: SeriesModel;
-  readonly loadings: Float64Array;
+  readonly loadings: number[];
   readonly group: Group | undefined;
   /** The newest sample. */
   value: number;
@@ -118,7 +118,7 @@ export function createWatch(options: WatchOptions, kept?: Kept): Watch {
       grain: definition.grain(interval_s),
       sampler: new Sampler(definition, interval_s),
       model: new SeriesModel(options, before?.model),
-      loadings: before?.loadings ?? new Float64Array(RANK),
+      loadings: before === undefined ? new Array<number>(RANK).fill(0) : Array.from(before.loadings),
       group: group?.model.isFull === true ? undefined : group,
       value: NaN,
       lastAnomalous_s: -Infinity,
@@ -227,7 +227,11 @@ export function createWatch(options: WatchOptions, kept?: Kept): Watch {
       return happenings;
     },
     keep() {
-      const series = Array.from(all.values(), ({ id, model, loadings }) => ({ id, model: model.bytes, loadings }));
+      const series = Array.from(all.values(), ({ id, model, loadings }) => ({
+        id,
+        model: model.bytes,
+        loadings: Float64Array.from(loadings),
+      }));
       const ofGroups = Array.from(groups.values(), ({ id, model }) => ({
         id,
         model: model.model.bytes,
