@@ -34,6 +34,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'remote_write', file: 'remote_write.ts' },
   { name: 'disk_queue', file: 'disk_queue.ts' },
   { name: 'store', file: 'store.ts' },
+  { name: 'rules', file: 'rules.ts' },
   { name: 'stream', file: 'stream.ts' },
   { name: 'startup', file: 'startup.ts' },
   { name: 'soak', file: 'soak.ts' },
