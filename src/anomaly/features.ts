@@ -6,7 +6,7 @@ import { perSeries } from '../model/layout.ts';
 export type Feature = 'value' | 'rate' | 'count_rate' | 'sum_rate';
 
 /** How the numbers of a series add up to its feature. */
-export type Accumulation = 'mean' | 'difference' | 'sum';
+type Accumulation = 'mean' | 'difference' | 'sum';
 
 export interface FeatureDefinition {
   readonly feature: Feature;

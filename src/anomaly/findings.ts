@@ -5,9 +5,9 @@ import type { Finding } from '../rules/board.ts';
 import { valueText } from '../text/value_text.ts';
 import type { Happening, Watched } from './watch.ts';
 
-export const DETECTED = 'anomaly.detected';
-export const ENDED = 'anomaly.ended';
-export const SUMMARY = 'anomaly.summary';
+const DETECTED = 'anomaly.detected';
+const ENDED = 'anomaly.ended';
+const SUMMARY = 'anomaly.summary';
 
 const MINUTE_MS = 60_000;
 /** Names of metrics in a summary. */

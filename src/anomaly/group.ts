@@ -10,7 +10,7 @@ import type { ModelOptions, Outcome } from './state.ts';
 /** Directions. */
 export const RANK = 3;
 /** More members than that are not looked at together. */
-export const MOST_MEMBERS = 512;
+const MOST_MEMBERS = 512;
 /** Fewer say no more than each of them. */
 const LEAST_MEMBERS = 3;
 const GAIN = 1 / 400;

@@ -7,7 +7,7 @@ import type { AnomalyKind } from './state.ts';
 import type { Watch, Watched } from './watch.ts';
 
 /** Over so many seconds a series counts as anomalous in the rate of the host. */
-export const RATE_WINDOW_S = 300;
+const RATE_WINDOW_S = 300;
 
 export type CountedKind = AnomalyKind | 'group';
 export const COUNTED_KINDS: readonly CountedKind[] = ['spike', 'level_shift', 'drift', 'variance', 'stuck', 'group'];

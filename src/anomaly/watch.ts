@@ -118,7 +118,7 @@ export function createWatch(options: WatchOptions, kept?: Kept): Watch {
       grain: definition.grain(interval_s),
       sampler: new Sampler(definition, interval_s),
       model: new SeriesModel(options, before?.model),
-      loadings: before === undefined ? new Array<number>(RANK).fill(0) : Array.from(before.loadings),
+      loadings: before === undefined ? Array.from({ length: RANK }, () => 0) : Array.from(before.loadings),
       group: group?.model.isFull === true ? undefined : group,
       value: NaN,
       lastAnomalous_s: -Infinity,
