@@ -64,7 +64,7 @@ export function countValuesNode(aggregation: Aggregation, input: Node): Node {
 
 /** `{count:5, sum:18.4, [-1,1]:2, (1,2]:3}`, as Prometheus writes it. */
 function histogramText(histogram: NativeHistogram): string {
-  const buckets = allBuckets(histogram)
+  const buckets = allBuckets(histogram, false)
     .filter(({ count }) => count !== 0)
     .map(({ lower, upper, lowerInclusive, upperInclusive, count }) => {
       const bounds = `${lowerInclusive ? '[' : '('}${formatShort(lower)},${formatShort(upper)}${upperInclusive ? ']' : ')'}`;

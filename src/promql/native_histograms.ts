@@ -52,17 +52,21 @@ const POWERS = Float64Array.from({ length: 256 }, (_, i) => {
   return power;
 });
 
-/** All buckets by rising bounds: negative ones, the zero bucket if it is filled, positive ones. */
-export function allBuckets(histogram: NativeHistogram): HistogramBucket[] {
+/**
+ * All buckets by rising bounds: negative ones, the zero bucket if it is filled, positive ones. Those that reach into the zero
+ * bucket are cut off there, unless `isCut` is false (in texts Prometheus leaves them whole).
+ */
+export function allBuckets(histogram: NativeHistogram, isCut = true): HistogramBucket[] {
   const { zeroThreshold, zeroCount, positive, negative } = histogram;
+  const inner = isCut ? zeroThreshold : 0;
   const buckets: HistogramBucket[] = [];
   const isCustom = usesCustomBuckets(histogram);
   for (let i = negative.indexes.length - 1; i >= 0; i--) {
     const index = negative.indexes[i]!;
     const bucket = { lower: -boundOf(histogram, index), upper: -boundOf(histogram, index - 1) };
-    buckets.push(toBucket(bucket.lower, Math.min(bucket.upper, -zeroThreshold), negative.counts[i]!));
+    buckets.push(toBucket(bucket.lower, Math.min(bucket.upper, -inner), negative.counts[i]!));
   }
-  if (zeroCount > 0) {
+  if (isCut ? zeroCount > 0 : zeroCount !== 0) {
     const bounds = { lower: -zeroThreshold, upper: zeroThreshold };
     buckets.push({ ...bounds, lowerInclusive: true, upperInclusive: true, count: zeroCount });
   }
@@ -70,7 +74,7 @@ export function allBuckets(histogram: NativeHistogram): HistogramBucket[] {
     const index = positive.indexes[i]!;
     const [lower, upper, count] = [boundOf(histogram, index - 1), boundOf(histogram, index), positive.counts[i]!];
     if (isCustom) buckets.push({ lower, upper, lowerInclusive: index === 0, upperInclusive: true, count });
-    else buckets.push(toBucket(Math.max(lower, zeroThreshold), upper, count));
+    else buckets.push(toBucket(Math.max(lower, inner), upper, count));
   }
   return buckets;
 }
@@ -283,8 +287,9 @@ function hasFallen(side: 'positive' | 'negative', histogram: NativeHistogram, pr
   for (const [i, index] of before.indexes.entries()) {
     if (!isCustom && exponentialBound(index, schema) <= zeroThreshold) continue;
     while (position < now.indexes.length && now.indexes[position]! < index) position++;
-    const count = now.indexes[position] === index ? now.counts[position]! : 0;
-    if (count < before.counts[i]!) return true;
+    const count = before.counts[i]!;
+    // Differences have negative counts: one that is missing was filled, too.
+    if (now.indexes[position] === index ? now.counts[position]! < count : count !== 0) return true;
   }
   return false;
 }

@@ -8,6 +8,7 @@ import {
   reduceSchema,
   subtractHistograms,
   usesCustomBuckets,
+  type Incompatible,
 } from '../native_histograms.ts';
 import type { RangeWindow } from '../values.ts';
 import { positionOf, quotedName, warnIncompatible } from './annotate.ts';
@@ -20,29 +21,31 @@ export function histogramIncrease(
 ): NativeHistogram | undefined {
   const histograms = window.histograms!.slice(window.from, window.to) as NativeHistogram[];
   const [head, last] = [histograms[0]!, histograms.at(-1)!];
-  const inner = histograms.slice(1, -1);
-  if (isCounter && histograms.some(isGauge)) warnNotCounter(window, context);
   // What is before a reset counts for nothing, so its layout does not matter.
   const first = isCounter && hasReset(histograms[1]!, head) ? emptyLike(histograms[1]!) : head;
-  const looked = isCounter ? [first, ...inner, last] : [first, last];
-  if (looked.some((one) => usesCustomBuckets(one) !== usesCustomBuckets(first))) {
-    warnIncompatible('schema', window, context);
-    return undefined;
-  }
-  const schema = Math.min(...looked.map((one) => one.schema));
-  let increase = subtractHistograms(reduceSchema(last, schema), first);
-  let previous = first;
-  if (isCounter) {
-    for (const one of histograms.slice(1)) {
-      if (typeof increase !== 'string' && hasReset(one, previous)) increase = addHistograms(increase, previous);
-      previous = one;
-    }
-  } else if (typeof increase !== 'string' && !(isGauge(head) && isGauge(last))) warnNotGauge(window, context);
+  const differs = (one: NativeHistogram): boolean => usesCustomBuckets(one) !== usesCustomBuckets(first);
+  if (differs(last) && isCounter && (isGauge(head) || isGauge(last))) warnNotCounter(window, context);
+  // The change of a gauge is that from the first to the last, whatever is in between.
+  const used = isCounter ? [first, ...histograms.slice(1)] : [first, last];
+  const increase = used.some(differs) ? 'schema' : sumOfIncreases(used);
   if (typeof increase === 'string') {
     warnIncompatible(increase, window, context);
     return undefined;
   }
+  if (isCounter && histograms.some(isGauge)) warnNotCounter(window, context);
+  if (!isCounter && !(isGauge(head) && isGauge(last))) warnNotGauge(window, context);
   return { ...compactHistogram(increase), counterReset: 'gauge' };
+
+  /** From the first to the last, and for a counter what it had reached at each reset. */
+  function sumOfIncreases(all: readonly NativeHistogram[]): NativeHistogram | Incompatible {
+    const schema = all.reduce((lowest, one) => Math.min(lowest, one.schema), first.schema);
+    let sum = subtractHistograms(reduceSchema(last, schema), first);
+    if (!isCounter) return sum;
+    for (let i = 1; i < all.length && typeof sum !== 'string'; i++) {
+      if (hasReset(all[i]!, all[i - 1]!)) sum = addHistograms(sum, all[i - 1]!);
+    }
+    return sum;
+  }
 }
 
 const isGauge = ({ counterReset }: NativeHistogram): boolean => counterReset === 'gauge';

@@ -28,7 +28,7 @@ export function invalidQuantile(quantile: number): string | undefined {
   return `quantile value should be between 0 and 1, got ${formatShort(quantile)}`;
 }
 
-/** As Go's `%g`: the shortest digits, with an exponent where it is below -4 or above 20. */
+/** As Go's `%g`: the shortest digits, with an exponent from a million on and below 0.0001. */
 export function formatShort(value: number): string {
   if (Number.isNaN(value)) return 'NaN';
   if (value === Infinity) return '+Inf';
@@ -36,6 +36,6 @@ export function formatShort(value: number): string {
   if (Object.is(value, -0)) return '-0';
   const [digits, exponent] = value.toExponential().split('e') as [string, string];
   const power = Number(exponent);
-  if (value === 0 || (power >= -4 && power < 21)) return Number(value).toString();
+  if (value === 0 || (power >= -4 && power < 6)) return Number(value).toString();
   return `${digits}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
 }

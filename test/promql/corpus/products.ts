@@ -336,6 +336,6 @@ function subqueries(): string[] {
     `${name}(errors_total[10m:1m])`,
     `${name}(rate(http_requests_total{code="404",method="GET"}[5m])[15m:97s])`,
     `${name}(flapping{n=~"0|1"}[20m:])`,
-    `${name}(native_custom_positive[6m:40s])`,
+    `${name}(native_seconds{instance="a:9090"}[6m:40s])`,
   ]);
 }

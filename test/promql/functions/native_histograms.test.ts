@@ -151,12 +151,23 @@ test('allBuckets cuts buckets off at the zero bucket and names custom bounds', (
     { lower: -0.75, upper: 0.75, lowerInclusive: true, upperInclusive: true, count: 2 },
     { lower: 0.75, upper: 1, lowerInclusive: false, upperInclusive: true, count: 3 },
   ]);
+  expect(allBuckets(zero, false).map(({ lower, upper }) => [lower, upper])).toEqual([
+    [-1, -0.5],
+    [-0.75, 0.75],
+    [0.5, 1],
+  ]);
   const custom = parseHistogram('schema:-53 count:6 custom_values:[1 5] buckets:[1 2 3]');
   expect(allBuckets(custom).map(({ lower, upper, count }) => [lower, upper, count])).toEqual([
     [-Infinity, 1, 1],
     [1, 5, 2],
     [5, Infinity, 3],
   ]);
+});
+
+test('hasReset sees a filled bucket that is missing, of a difference too', () => {
+  const before = parseHistogram('schema:0 count:-1 n_buckets:[-1]');
+  expect(hasReset(parseHistogram('schema:0 count:0'), before)).toBe(true);
+  expect(hasReset(parseHistogram('schema:0 count:0'), parseHistogram('schema:0 n_buckets:[0]'))).toBe(false);
 });
 
 test('addHistograms refuses exponential with custom buckets, and custom buckets of other bounds', () => {
