@@ -14,5 +14,6 @@ export const exporters: Loaders<AnyExporterDefinition> = {
   prometheus: () => import('./prometheus.ts'),
   prometheusremotewrite: () => import('./prometheusremotewrite.ts'),
   sdk: () => import('./sdk.ts'),
+  store: () => import('./store.ts'),
   stream: () => import('./stream.ts'),
 };

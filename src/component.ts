@@ -548,7 +548,7 @@ export interface ServeOptions {
   readonly tls?: TlsServerConfig | undefined;
   /** Written out by the user: answer beyond loopback without TLS. */
   readonly insecure?: boolean | undefined;
-  /** Handlers by path, as `/metrics`; what ends with `/*`, as `/items/*`, is for all paths of one more segment. */
+  /** Handlers by path, as `/metrics`. A segment `*`, the last one or that before it, stands for any: `/items/*`. */
   readonly routes: Readonly<
     Record<string, (request: IncomingMessage, response: ServerResponse) => void | Promise<void>>
   >;

@@ -128,7 +128,11 @@ export async function openListener(options: ServeOptions, environment: HttpListe
     const misdirected = misdirection(request);
     if (misdirected !== undefined) return plain(response, 421, misdirected);
     const path = (request.url ?? '/').split('?', 1)[0]!;
-    const handler = routes.get(path) ?? routes.get(`${path.slice(0, path.lastIndexOf('/') + 1)}*`);
+    const handler =
+      routes.get(path) ??
+      patternsOf(path)
+        .map((pattern) => routes.get(pattern))
+        .find(Boolean);
     if (handler !== undefined) await handler(request, response);
     else if (path === RELOAD_PATH && listener.hasPage && reload !== undefined) await reload(request, response);
     else if (path === TAP_PATH && listener.hasPage && tap !== undefined) {
@@ -168,6 +172,15 @@ export async function openListener(options: ServeOptions, environment: HttpListe
     );
   });
   return listener;
+}
+
+/** The routes that may answer a path by a segment `*`, the last one or that before it. */
+function patternsOf(path: string): string[] {
+  const last = path.lastIndexOf('/');
+  const before = path.lastIndexOf('/', last - 1);
+  const patterns = [`${path.slice(0, last + 1)}*`];
+  if (before >= 0) patterns.push(`${path.slice(0, before + 1)}*${path.slice(last)}`);
+  return patterns;
 }
 
 /** `[::1]:9464` → `[::1]` and 9464. */

@@ -1,5 +1,5 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { Agent, get, request, type IncomingHttpHeaders } from 'node:http';
+import { Agent, get, request, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import { get as secureGet } from 'node:https';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -67,6 +67,23 @@ describe('createServe', () => {
     const { url } = await listen();
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
     expect(await ask(`${url}/metrics?name=x`)).toMatchObject({ status: 200, body: 'm' });
+  });
+
+  test('answers paths by a place for any segment, the last one or that before it', async () => {
+    const answer = (text: string) => (_: unknown, response: ServerResponse) => void response.end(text);
+    const { url } = await listen({
+      routes: { '/label/*/values': answer('values'), '/label/*': answer('label'), '/label/x': answer('x') },
+    });
+    for (const [path, body] of [
+      ['/label/a%2Fb/values?q=1', 'values'],
+      ['/label/a', 'label'],
+      ['/label/x', 'x'],
+    ]) {
+      expect(await ask(`${url}${path}`)).toMatchObject({ status: 200, body });
+    }
+    for (const path of ['/label/a/other', '/label/a/b/values', '/values', '/other/a/values']) {
+      expect(await ask(`${url}${path}`)).toMatchObject({ status: 404 });
+    }
   });
 
   test('names what there is where nothing is', async () => {
