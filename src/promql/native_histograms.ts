@@ -5,7 +5,7 @@
 import type { NativeBuckets, NativeHistogram } from '../store/queryable.ts';
 
 /** Schema of histograms that bring their own bounds. */
-export const CUSTOM_SCHEMA = -53;
+const CUSTOM_SCHEMA = -53;
 
 /** Why two histograms cannot be combined: exponential and custom buckets, or custom buckets of different bounds. */
 export type Incompatible = 'schema' | 'bounds';

@@ -9,7 +9,7 @@ export interface ClassicBucket {
 const SMALL_DIFFERENCE = 1e-12;
 const MIN_NORMAL = 2 ** -1022;
 
-export interface ClassicQuantile {
+interface ClassicQuantile {
   readonly value: number;
   /** Counts fell from one bucket to the next and were held up. */
   readonly wasForced: boolean;

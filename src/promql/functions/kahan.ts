@@ -25,7 +25,7 @@ export function kahanTotal({ sum, rest }: KahanSum): number {
  * The mean of numbers added one by one: by their sum as long as that is finite, and from there on by a running mean, which
  * cannot overflow.
  */
-export interface RunningMean {
+interface RunningMean {
   add(value: number): void;
   mean(): number;
 }

@@ -9,7 +9,7 @@ import { kahanAdd } from './kahan.ts';
 /** What observations of NaN, which count but are in no bucket, did to the result. */
 export type NanEffect = 'none' | 'skewed' | 'result';
 
-export interface QuantileResult {
+interface QuantileResult {
   readonly value: number;
   readonly nanEffect: NanEffect;
 }
@@ -93,7 +93,7 @@ function interpolate({ lower, upper }: HistogramBucket, fraction: number, histog
   return -(2 ** (logUpper + (logLower - logUpper) * (1 - fraction)));
 }
 
-export interface FractionResult {
+interface FractionResult {
   readonly value: number;
   /** Observations of NaN are in no fraction. */
   readonly hasNan: boolean;

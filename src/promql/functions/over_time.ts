@@ -128,7 +128,7 @@ function meanHistogram({ histograms, from, to }: RangeWindow): NativeHistogram |
 }
 
 /** The mean of `count` histograms, of that of all but the last and the last. */
-export function updatedMean(
+function updatedMean(
   mean: NativeHistogram,
   last: NativeHistogram,
   count: number,

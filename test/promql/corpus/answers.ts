@@ -2,7 +2,7 @@
 
 export type Answer = Refusal | Result;
 
-export interface Refusal {
+interface Refusal {
   readonly refused: string;
 }
 

@@ -21,7 +21,7 @@ export const KNOWN: ReadonlyMap<string, string> = new Map([
   ],
 ]);
 
-export interface Disagreements {
+interface Disagreements {
   /** In a sentence each, but those that are known. */
   readonly unexpected: readonly string[];
   /** Known ones that were seen. */

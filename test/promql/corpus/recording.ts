@@ -7,7 +7,7 @@ import type { LoadedSeries } from '../../support/queryable.ts';
 import type { CorpusAnswers } from '../../integration/oracle/prometheus_answers.ts';
 import type { CorpusQuery } from './queries.ts';
 
-export interface Recording {
+interface Recording {
   /** Version of the Prometheus. */
   readonly version: string;
   /** Of the series: other series have other answers. */

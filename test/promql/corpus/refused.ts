@@ -14,7 +14,7 @@ export const errorQueries: readonly string[] = [
   '1 +\n\n+ )',
 ];
 
-export interface UnsupportedQuery {
+interface UnsupportedQuery {
   readonly query: string;
   /** What our refusal names. */
   readonly name: string;
