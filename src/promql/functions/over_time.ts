@@ -128,11 +128,7 @@ function meanHistogram({ histograms, from, to }: RangeWindow): NativeHistogram |
 }
 
 /** The mean of `count` histograms, of that of all but the last and the last. */
-function updatedMean(
-  mean: NativeHistogram,
-  last: NativeHistogram,
-  count: number,
-): NativeHistogram | Incompatible {
+function updatedMean(mean: NativeHistogram, last: NativeHistogram, count: number): NativeHistogram | Incompatible {
   const change = subtractHistograms(divideHistogram(last, count), divideHistogram(mean, count));
   return typeof change === 'string' ? change : addHistograms(mean, change);
 }
