@@ -2,7 +2,6 @@
 import { compareBytes, compareLabels, labelsText } from '../../promql/labels.ts';
 import type { VectorRow } from '../../promql/engine.ts';
 import type { Labels } from '../../store/queryable.ts';
-import { floatText } from '../template/float_text.ts';
 import { histogramNotation, parseHistogram } from './histogram_notation.ts';
 import { parseMetric } from './series_notation.ts';
 import type { ExpectedAlert, ExpectedSample } from './test_file.ts';
@@ -91,5 +90,5 @@ function abs(value: bigint): bigint {
 }
 
 function sampleText({ labels, value, histogram }: Sample): string {
-  return `${labelsText(labels)} ${histogram === '' ? floatText(value, 'g', -1) : histogram}`;
+  return `${labelsText(labels)} ${histogram === '' ? String(value) : histogram}`;
 }

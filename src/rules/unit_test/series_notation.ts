@@ -39,7 +39,8 @@ export function parseMetric(text: string): Labels {
 /** Where the values begin: behind the braces, or behind the name. */
 function metricEnd(text: string): number {
   const head = /^\s*[\w:]*\s*/.exec(text)![0];
-  if (text[head.length] !== '{') return head.length;
+  // Two braces begin a histogram, which is a value.
+  if (text[head.length] !== '{' || text[head.length + 1] === '{') return head.length;
   const braces = /^\{(?:[^"'`}]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)*\}/.exec(text.slice(head.length));
   if (braces === null) throw new SyntaxError(`Cannot read series ${text.trim()}: a brace is not closed`);
   return head.length + braces[0].length;
