@@ -1,15 +1,16 @@
-/** Evaluates Prometheus' rule files on the metrics that pass, which it hands on as they are. */
+/** Evaluates Prometheus' rule files and thresholds on the metrics that pass, which it hands on as they are. */
 import { join, resolve } from 'node:path';
 import { metrics } from '@opentelemetry/api';
 import * as v from 'valibot';
 import { defineProcessor } from '../../src/component.ts';
-import { duration, option, optional, positiveDuration, required, size } from '../../src/config/options.ts';
+import { duration, option, optional, positiveDuration, size } from '../../src/config/options.ts';
 import { ConfigError } from '../../src/errors.ts';
 import { createDispatcher } from '../../src/notify/dispatcher.ts';
 import { notifierOptions } from '../../src/notify/options.ts';
 import { createPositionFile } from '../../src/position_file.ts';
 import { translationOptions } from '../../src/prometheus/options.ts';
 import type { RuleSample } from '../../src/rules/evaluation.ts';
+import { thresholdSchema } from '../../src/rules/thresholds.ts';
 import { systemClock } from '../../src/scheduler.ts';
 import { stateDirectory } from '../../src/state_directory.ts';
 import type { SeriesStore } from '../../src/store/series_store.ts';
@@ -19,7 +20,7 @@ import type { Emitter } from './emitter.ts';
 import { publishFigures } from './figures.ts';
 import { copyHistory } from './history.ts';
 import { createJudging } from './judging.ts';
-import { fingerprintOf, groupsOf, readRuleFiles } from './rule_files.ts';
+import { fingerprintOf, groupsOf, readRules } from './rule_files.ts';
 import { createSeats } from './seats.ts';
 import { needsOf, whatDoesNotFit } from './selection.ts';
 import { keptAlerts, parseKeptAlerts, type Memories } from './state_file.ts';
@@ -43,14 +44,20 @@ const owners = new Map<string, string>();
 export default defineProcessor({
   type: 'alert_rules',
   about:
-    'Evaluates Prometheus’ rule files, unchanged, on the metrics that pass, which go on as they are. Alerts become events ' +
+    'Evaluates Prometheus’ rule files, unchanged, and thresholds on the metrics that pass, which go on as they are. Alerts become events ' +
     '(receiver alerts), notifications, and the series ALERTS and ALERTS_FOR_STATE, which go on in the pipeline as recorded ' +
     'series do. Alerts outlive restarts and reloads.',
   signals: ['metrics'],
   config: v.strictObject({
-    rule_files: required(
-      v.pipe(v.array(v.pipe(v.string(), v.minLength(1, 'a path'))), v.minLength(1, 'at least one path')),
-      'Rule files of Prometheus, or globs; read again at each reload.',
+    rule_files: option(
+      v.array(v.pipe(v.string(), v.minLength(1, 'a path'))),
+      'Rule files of Prometheus, files of Drools that end in .drl, or globs; read again at each reload.',
+      [],
+    ),
+    thresholds: option(
+      v.array(thresholdSchema),
+      'The short form of rules: limits of one metric each, with hysteresis if wanted.',
+      [],
     ),
     evaluation_interval: option(positiveDuration(), 'How often groups are evaluated that do not say it.', '15s'),
     query_offset: option(duration(), 'How far back groups look that do not say it: for metrics that come late.', '0'),
@@ -97,13 +104,13 @@ export default defineProcessor({
     ...translationOptions,
   }),
   check(config) {
-    const { files, problems } = readRuleFiles(config.rule_files);
+    const { files, problems } = readRules(config);
     if (problems.length > 0) return problems;
     return whatDoesNotFit(groupsOf(files), needsOptions(config), config);
   },
   fingerprint: (config) => fingerprintOf(config.rule_files),
   create({ id, config, next, own, log, board, resource, http, pipeline }) {
-    const { files, problems, lints } = readRuleFiles(config.rule_files);
+    const { files, problems, lints } = readRules(config);
     if (problems.length > 0) throw new ConfigError(problems);
     const groups = groupsOf(files);
     const needs = needsOf(groups, needsOptions(config));

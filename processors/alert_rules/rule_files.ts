@@ -1,12 +1,15 @@
-/** The rule files that the options name: found, read and checked. */
+/** The rules that the options name, in files, or have themselves: found, read and checked. */
 import { globSync, readFileSync } from 'node:fs';
 import { messageOf, type ConfigProblem } from '../../src/errors.ts';
-import { parse } from '../../src/promql/parse.ts';
+import { lintGroups } from '../../src/rules/lint.ts';
 import type { RuleFile, RuleGroup } from '../../src/rules/rule.ts';
-import { parseRuleFile, type RuleFileChecks } from '../../src/rules/rule_file.ts';
-import { checkAlertText } from '../../src/rules/template/alert_text.ts';
+import { parseRules, thresholdProblems } from '../../src/rules/sources.ts';
+import { thresholdsGroup, type Threshold } from '../../src/rules/thresholds.ts';
 
-export const CHECKS: RuleFileChecks = { expression: (text) => void parse(text), template: checkAlertText };
+export interface WrittenRules {
+  readonly rule_files: readonly string[];
+  readonly thresholds: readonly Threshold[];
+}
 
 export interface ReadRules {
   readonly files: readonly RuleFile[];
@@ -16,19 +19,28 @@ export interface ReadRules {
 }
 
 /** Never throws: what is wrong is in `problems`. */
-export function readRuleFiles(patterns: readonly string[]): ReadRules {
+export function readRules({ rule_files, thresholds }: WrittenRules): ReadRules {
   const files: RuleFile[] = [];
   const problems: ConfigProblem[] = [];
   const lints: ConfigProblem[] = [];
-  for (const { path, text, error } of contentsOf(patterns)) {
+  for (const { path, text, error } of contentsOf(rule_files)) {
     if (error !== undefined) {
       problems.push({ message: `Cannot read the rule file "${path}": ${error}`, path: '' });
       continue;
     }
-    const parsed = parseRuleFile(text, path, CHECKS);
+    const parsed = parseRules(text, path);
     files.push(parsed.file);
     problems.push(...parsed.problems);
     lints.push(...parsed.lints);
+  }
+  if (thresholds.length > 0) {
+    const group = thresholdsGroup(thresholds, 'thresholds');
+    files.push({ path: group.file, groups: [group] });
+    problems.push(...thresholdProblems(group).map((problem) => ({ ...problem, path: 'thresholds' })));
+    lints.push(...lintGroups([group]));
+  } else if (rule_files.length === 0) {
+    const message = 'Cannot use alert_rules without rules: it has neither rule_files nor thresholds';
+    problems.push({ message, path: '', hint: 'rule_files takes paths, thresholds a list of limits' });
   }
   return { files, problems, lints };
 }

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createAsk } from '../../processors/alert_rules/asking.ts';
-import { CHECKS } from '../../processors/alert_rules/rule_files.ts';
 import type { GroupOptions, Surroundings } from '../../src/rules/evaluation.ts';
 import { createGroup } from '../../src/rules/group.ts';
 import { readRules } from '../../src/rules/rule_file.ts';
+import { RULE_FILE_CHECKS } from '../../src/rules/sources.ts';
 import { createStore } from '../../src/store/series_store.ts';
 import { labelsText } from '../../src/promql/labels.ts';
 import { load } from '../support/queryable.ts';
@@ -100,7 +100,7 @@ function ours(lines: readonly string[]): Record<number, string[]> {
     maxAlerts: 1000,
     ruleTime_ms: 1000,
   };
-  const groups = readRules(RULES, 'rules.yml', CHECKS).groups.map((group) => createGroup(group, options));
+  const groups = readRules(RULES, 'rules.yml', RULE_FILE_CHECKS).groups.map((group) => createGroup(group, options));
   const { series } = load(lines.join('\n'), { interval_ms: MINUTE });
   const seen: Record<number, string[]> = {};
   for (let minute = 0; minute <= LAST; minute++) {
