@@ -35,6 +35,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'disk_queue', file: 'disk_queue.ts' },
   { name: 'store', file: 'store.ts' },
   { name: 'rules', file: 'rules.ts' },
+  { name: 'anomaly', file: 'anomaly.ts' },
+  { name: 'adaptive', file: 'adaptive.ts' },
   { name: 'stream', file: 'stream.ts' },
   { name: 'startup', file: 'startup.ts' },
   { name: 'soak', file: 'soak.ts' },
