@@ -6,6 +6,7 @@ import { addSelection, examples, type CommandLine, type Finish, type Selection }
 import { addConfig } from './config_commands.ts';
 import { EXIT_CODES, EXIT_CODES_HELP } from './exit_codes.ts';
 import { addLive } from './live_commands.ts';
+import { addQuery } from './query_commands.ts';
 import { addQueue } from './queue_commands.ts';
 import { addRules } from './rules_commands.ts';
 import { painter } from './terminal.ts';
@@ -67,6 +68,7 @@ export function createProgram(commandLine: CommandLine, finish: (exitCode: numbe
   addComponents(program, commandLine, finish);
   addDescribe(program, commandLine, finish);
   addLive(program, commandLine, finish);
+  addQuery(program, commandLine, finish);
   addAlerts(program, commandLine, finish);
   addRules(program, commandLine, finish);
   addConfig(program, commandLine, finish);
