@@ -1,6 +1,7 @@
 /** Our engine beside what a real Prometheus 3.5.3 answered over the same samples; test/integration/promql.test.ts asks a live one. */
 import { expect, test } from 'vitest';
 import { functions } from '../../src/promql/functions/index.ts';
+import { HOUR, storeAt } from '../store/store_at.ts';
 import { queryableOf } from '../support/queryable.ts';
 import { corpusSeries, END_MS } from './corpus/data.ts';
 import { disagreements, KNOWN } from './corpus/disagreements.ts';
@@ -28,6 +29,24 @@ test('the engine answers each query of the corpus as Prometheus did', () => {
   const { unexpected, known } = disagreements(recording.queries, recording.answers);
   expect(unexpected).toEqual([]);
   expect([...known].toSorted()).toEqual([...KNOWN.keys()].toSorted());
+}, 60_000);
+
+test('the engine answers each query as well over the store that the agent keeps', () => {
+  const clock = { now: 0 };
+  const { store, said } = storeAt(clock, { retention_ms: 3 * HOUR, max_bytes: 2 ** 30, max_series: 100_000 });
+  const samples = corpusSeries().flatMap(({ labels, times, values, stale, histograms }) =>
+    times.map(
+      (time, row) => ({ labels, time, value: stale[row] ? 'stale' : (histograms[row] ?? values[row]!) }) as const,
+    ),
+  );
+  for (const { labels, time, value } of samples.toSorted((a, b) => a.time - b.time)) {
+    clock.now = time;
+    expect(store.append(labels, time, value)).toBeUndefined();
+  }
+  const { unexpected, known } = disagreements(recording.queries, recording.answers, store);
+  expect(unexpected).toEqual([]);
+  expect([...known].toSorted()).toEqual([...KNOWN.keys()].toSorted());
+  expect(said).toEqual([]);
 }, 60_000);
 
 test('the engine refuses what is wrong', () => {

@@ -1,4 +1,5 @@
 /** All queries whose answers differ from what they should be. */
+import type { Queryable } from '../../../src/store/queryable.ts';
 import type { CorpusAnswers } from '../../integration/oracle/prometheus_answers.ts';
 import { queryableOf } from '../../support/queryable.ts';
 import { differenceOf } from './answers.ts';
@@ -28,8 +29,13 @@ interface Disagreements {
   readonly known: ReadonlySet<string>;
 }
 
-export function disagreements(queries: readonly CorpusQuery[], answers: readonly CorpusAnswers[]): Disagreements {
-  const engine = corpusEngine(queryableOf(corpusSeries()));
+/** @param queryable holds the series of the corpus */
+export function disagreements(
+  queries: readonly CorpusQuery[],
+  answers: readonly CorpusAnswers[],
+  queryable: Queryable = queryableOf(corpusSeries()),
+): Disagreements {
+  const engine = corpusEngine(queryable);
   const unexpected: string[] = [];
   const known = new Set<string>();
   for (const [row, one] of queries.entries()) {
