@@ -21,7 +21,8 @@ import journald from '../../receivers/journald/index.ts';
 import type { LogRecord } from '../../src/model/batch.ts';
 import { runReceiver, valuesOf, type ReceiverRun } from '../support/collect.ts';
 import { createDatagramSender } from '../support/unix_datagram.ts';
-import { program, startSonde, until } from './servers.ts';
+import { startSonde, until } from './servers.ts';
+import { unpackSystemd } from './systemd_package.ts';
 
 interface Journal {
   /** The folder with the journal files. */
@@ -38,13 +39,10 @@ const INSTALLED = '/lib/systemd/systemd-journald';
 
 /** Where systemd is not installed: of its package, with journalctl of the same version for this process's children. */
 async function unpackJournald(): Promise<string> {
-  const path = await program('journald');
-  const root = join(path, '../../..');
+  const { root, libraries } = await unpackSystemd();
   process.env['PATH'] = `${join(root, 'bin')}:${process.env['PATH']}`;
-  const libraries = join(root, 'usr/lib');
-  process.env['LD_LIBRARY_PATH'] =
-    `${join(root, 'lib/systemd')}:${libraries}/x86_64-linux-gnu:${libraries}/aarch64-linux-gnu`;
-  return path;
+  process.env['LD_LIBRARY_PATH'] = libraries;
+  return join(root, 'lib/systemd/systemd-journald');
 }
 
 async function startJournald(): Promise<Journal> {

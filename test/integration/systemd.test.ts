@@ -2,12 +2,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import systemd from '../../receivers/systemd/index.ts';
 import { runReceiver, valuesOf } from '../support/collect.ts';
-import { program, until } from './servers.ts';
+import { until } from './servers.ts';
+import { unpackSystemd } from './systemd_package.ts';
 
 const run = promisify(execFile);
 
@@ -25,19 +26,16 @@ mount -t cgroup2 cgroup /sys/fs/cgroup
 exec "$@"`;
 
 async function startSystemd(folder: string): Promise<Systemd> {
-  const journald = await program('journald');
-  const root = dirname(dirname(dirname(journald)));
+  const { root, libraries } = await unpackSystemd();
+  const own = join(folder, 'config/systemd/user');
   const env = {
     ...process.env,
     XDG_RUNTIME_DIR: folder,
-    XDG_CONFIG_HOME: join(folder, 'config'),
-    LD_LIBRARY_PATH: `${root}/systemd:${dirname(root)}/usr/lib/x86_64-linux-gnu/systemd`,
+    SYSTEMD_UNIT_PATH: `${own}:${join(root, 'usr/lib/systemd/user')}`,
+    LD_LIBRARY_PATH: libraries,
   };
-  const child = spawn(
-    'unshare',
-    ['-m', '--propagation', 'private', 'sh', '-c', NAMESPACE, 'sh', join(dirname(journald), 'systemd'), '--user'],
-    { env, stdio: 'pipe' },
-  );
+  const namespace = ['-m', '--propagation', 'private', 'sh', '-c', NAMESPACE, 'sh'];
+  const child = spawn('unshare', [...namespace, join(root, 'lib/systemd/systemd'), '--user'], { env, stdio: 'pipe' });
   let output = '';
   child.stderr.on('data', (piece) => (output += String(piece)));
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -46,7 +44,7 @@ async function startSystemd(folder: string): Promise<Systemd> {
     await ended;
   };
   onTestFinished(kill);
-  const inside = ['-m', '-t', String(child.pid), join(dirname(dirname(dirname(journald))), 'bin/systemctl'), '--user'];
+  const inside = ['-m', '-t', String(child.pid), join(root, 'bin/systemctl'), '--user'];
   const systemctl = async (...args: string[]): Promise<string> =>
     (await run('nsenter', [...inside, ...args], { env, timeout: 5000 })).stdout;
   await until('systemd answers', async () => (await systemctl('list-units')) !== '').catch((error: Error) => {
