@@ -56,6 +56,11 @@ export function createVanishedTracker(planOf: Planner, limit: number): VanishedT
   return {
     track({ collection, series, time, flags }) {
       if (collection === undefined) return undefined;
+      if (collection.isThinned === true) {
+        // What is left out goes on; only whole collections say what is gone, and only to whole ones right after them.
+        receivers.delete(collection.receiver);
+        return undefined;
+      }
       const own = receivers.get(collection.receiver);
       // With flags it says itself what has ended.
       const layouts = new Set<Layout>(flags === undefined ? [series] : []);

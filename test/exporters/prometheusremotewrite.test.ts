@@ -558,6 +558,19 @@ describe('a series that vanished from a collection', () => {
     expect(rest(encode(collected([b], 20)))).toEqual([]);
   });
 
+  test('has none where points were left out that could be expected, and one between whole collections again', () => {
+    const { encode } = create();
+    const thinned = (layout: readonly Series[], seconds: number): MetricBatch => ({
+      ...collected(layout, seconds),
+      collection: { receiver: 'r', onDemand: false, isThinned: true },
+    });
+    const turns = [collected([a, b], 0), thinned([a], 10), thinned([b], 20), collected([a], 30), collected([a], 40)];
+    for (const turn of turns) expect(rest(encode(turn))).toEqual([]);
+    encode(collected([a, b], 50));
+    encode(collected([a], 60));
+    expect(rest(encode(collected([a], 70)))).toEqual([['b', 'stale', 60_000]]);
+  });
+
   test('is looked for among the series of its own receiver', () => {
     const { encode } = create();
     for (const turn of [0, 10, 20]) {
