@@ -3,7 +3,7 @@
  * expected says whether it has the same ones.
  */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -27,9 +27,10 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What promtool says of a file; `passed` is its verdict. */
-function promtoolTest(file: string, ...options: string[]): Promise<{ passed: boolean; output: string }> {
+function promtoolTest(file: string, junit?: string): Promise<{ passed: boolean; output: string }> {
   return new Promise((done) => {
-    execFile(promtool, ['test', 'rules', ...options, file], { maxBuffer: 2 ** 28 }, (error, stdout, stderr) =>
+    const options = junit === undefined ? [] : [`--junit=${junit}`];
+    execFile(promtool, ['test', ...options, 'rules', file], { maxBuffer: 2 ** 28 }, (error, stdout, stderr) =>
       done({ passed: error === null, output: stdout + stderr }),
     );
   });
@@ -53,21 +54,17 @@ describe('a replayed day', () => {
     });
   });
 
-  const testFile = (): { tests: { promql_expr_test: ReturnType<typeof queryTests>; alert_rule_test: object[] }[] } => ({
-    ...{
-      rule_files: [RULES],
-      evaluation_interval: '1m',
-      group_eval_order: groups.map(({ name }) => name),
-      fuzzy_compare: true,
-    },
+  const testFile = () => ({
+    rule_files: [RULES],
+    evaluation_interval: '1m',
+    group_eval_order: groups.map(({ name }) => name),
+    fuzzy_compare: true,
     tests: [
       {
-        ...{
-          interval: '1m',
-          external_labels: { site: 'north' },
-          external_url: 'http://p.example',
-          input_series: day.map((one) => ({ series: one.series, values: dayNotation(one) })),
-        },
+        interval: '1m',
+        external_labels: { site: 'north' },
+        external_url: 'http://p.example',
+        input_series: day.map((one) => ({ series: one.series, values: dayNotation(one) })),
         promql_expr_test: queryTests(moments),
         alert_rule_test: alertTests(moments),
       },
@@ -165,7 +162,44 @@ function alertTests(moments: readonly Moment[]): object[] {
   });
 }
 
+const SUITES = resolve(import.meta.dirname, '../fixtures/rules/unit_tests');
+/** Files of rules, which stand beside those of tests. */
+const isSuite = (name: string): boolean => !name.endsWith('rules.yaml') || name === 'no_rules.yaml';
+
+/** By name of the test; undefined where promtool ran none, or none could be, as the file or its rules are wrong. */
+async function promtoolVerdicts(file: string): Promise<Record<string, boolean> | undefined> {
+  const junit = join(folder, 'junit.xml');
+  const { passed, output } = await promtoolTest(file, junit);
+  const cases = [...readFileSync(junit, 'utf8').matchAll(/<testcase name="([^"]*)">(<failure>)?/g)];
+  if (!passed && (cases.every(([, name]) => name === 'unknown') || output.includes('could not parse expression'))) {
+    return undefined;
+  }
+  return Object.fromEntries(cases.map(([, name, failure]) => [name!, failure === undefined]));
+}
+
+function ownVerdicts(file: string): Record<string, boolean> | undefined {
+  const { problems, tests } = runSuite(file);
+  if (problems.length > 0) return undefined;
+  return Object.fromEntries(tests.map(({ name, failures }) => [name, failures.length === 0]));
+}
+
 describe('sonde rules test', () => {
+  test.each(readdirSync(SUITES).filter(isSuite))('says of %s what promtool says', async (name) => {
+    const file = join(SUITES, name);
+    expect(ownVerdicts(file)).toEqual(await promtoolVerdicts(file));
+  });
+
+  test('the files have tests that pass, tests that fail, and files that cannot be used', () => {
+    const all = readdirSync(SUITES)
+      .filter(isSuite)
+      .map((name) => ownVerdicts(join(SUITES, name)));
+    expect(all.length).toBeGreaterThanOrEqual(12);
+    const verdicts = all.flatMap((one) => Object.values(one ?? {}));
+    expect(verdicts.filter((passed) => passed).length).toBeGreaterThanOrEqual(30);
+    expect(verdicts.filter((passed) => !passed).length).toBeGreaterThanOrEqual(25);
+    expect(all.filter((one) => one === undefined).length).toBeGreaterThanOrEqual(4);
+  });
+
   test('the pack for hosts passes its tests here and in promtool', { timeout: 60_000 }, async () => {
     const file = join(PACK, 'host_test.yaml');
     const { passed, output } = await promtoolTest(file);

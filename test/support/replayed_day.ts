@@ -61,7 +61,7 @@ function hostSeries(host: 'alpha' | 'beta', random: () => number): DaySeries[] {
   all.push({
     series: `up{${instance}}`,
     values: Array.from({ length: MINUTES + 1 }, (_, minute) => {
-      if (isBeta && within(minute, 600, 606)) return undefined;
+      if (isBeta && within(minute, 600, 612)) return undefined;
       if (isOff(minute)) return 0;
       return !isBeta && within(minute, 300, 340) && minute % 4 === 0 ? 0 : 1;
     }),

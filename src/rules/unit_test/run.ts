@@ -1,7 +1,9 @@
 /** Runs the tests of a file over rules, evaluation by evaluation, as `promtool test rules` of Prometheus 3.5 does. */
 import { messageOf, type Place } from '../../errors.ts';
+import type { Expression } from '../../promql/ast.ts';
 import { createEngine, type Engine, type VectorRow } from '../../promql/engine.ts';
 import { hasReset } from '../../promql/native_histograms.ts';
+import { parse } from '../../promql/parse.ts';
 import type { Labels, NativeHistogram } from '../../store/queryable.ts';
 import { createStore, type SeriesStore } from '../../store/series_store.ts';
 import { prometheusDurationText } from '../duration.ts';
@@ -161,7 +163,7 @@ function createWorld({ interval_ms: step_ms }: UnitTest, file: UnitTestFile): Wo
     log: { error: QUIET, warn: QUIET, info: QUIET, once: QUIET, over: QUIET },
     now_ms: () => now_ms,
   });
-  const engine = createEngine({ queryable: store, subqueryStep_ms: file.interval_ms, limits: LIMITS });
+  const ask = createAsk(createEngine({ queryable: store, subqueryStep_ms: file.interval_ms, limits: LIMITS }));
 
   function moveTo(time_ms: number): void {
     now_ms = time_ms;
@@ -173,11 +175,10 @@ function createWorld({ interval_ms: step_ms }: UnitTest, file: UnitTestFile): Wo
     }
   }
 
-  const rows = (expr: string, time_ms: number): readonly VectorRow[] => rowsOf(engine, expr, time_ms);
   return {
     moveTo,
-    rows,
-    surroundings: { query: rows, append: (sample) => append(store, sample), monotonic_ms: () => performance.now() },
+    rows: ask,
+    surroundings: { query: ask, append: (sample) => append(store, sample), monotonic_ms: () => performance.now() },
     load(test, notices) {
       for (const { text, place } of test.series) {
         // promtool reads the series as lines, and nothing after an empty one.
@@ -216,9 +217,15 @@ function hinted(point: Exclude<Point, undefined>, previous: Point): number | Nat
   return { ...point, counterReset: hasReset(point, previous) ? 'reset' : 'none' };
 }
 
-function rowsOf(engine: Engine, expr: string, time_ms: number): readonly VectorRow[] {
-  const result = engine.instant(expr, time_ms);
-  if (result.type === 'vector') return result.rows;
-  if (result.type === 'scalar') return [{ labels: new Map(), value: result.value, time_ms }];
-  throw new Error('rule result is not a vector or scalar');
+/** Rules ask the same at each evaluation: what is parsed is remembered. */
+function createAsk(engine: Engine): World['rows'] {
+  const parsed = new Map<string, Expression>();
+  return (text, time_ms) => {
+    const expression = parsed.get(text) ?? parse(text);
+    parsed.set(text, expression);
+    const result = engine.instant(expression, time_ms);
+    if (result.type === 'vector') return result.rows;
+    if (result.type === 'scalar') return [{ labels: new Map(), value: result.value, time_ms }];
+    throw new Error('rule result is not a vector or scalar');
+  };
 }

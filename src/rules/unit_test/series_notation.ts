@@ -21,7 +21,7 @@ export function parseSeries(text: string): { readonly labels: Labels; readonly p
   return { labels: parseMetric(text.slice(0, end)), points: parsePoints(text.slice(end)) };
 }
 
-/** `name{label="value"}`, `{label="value"}` or `{}`; a label may be empty, which no series has. @throws {SyntaxError} */
+/** `name{label="value"}`, `{label="value"}` or `{}`; what is expected may have empty labels, though no series has. @throws {SyntaxError} */
 export function parseMetric(text: string): Labels {
   if (/^\s*(?:\{\s*\}\s*)?$/.test(text)) return NO_LABELS;
   const expression = parse(text);
@@ -32,8 +32,11 @@ export function parseMetric(text: string): Labels {
   if (pattern !== undefined) {
     throw new SyntaxError(`Cannot read series ${text.trim()}: label ${pattern.name} has ${pattern.op} instead of =`);
   }
+  // As there: an empty label counts only where no name stands in front of the braces.
+  const isNamed = !text.trimStart().startsWith('{');
   const pairs = expression.matchers.map(({ name, value }) => [name, value] as const);
-  return new Map(pairs.toSorted(([a], [b]) => compareBytes(a, b)));
+  const meant = isNamed ? pairs.filter(([, value]) => value !== '') : pairs;
+  return new Map(meant.toSorted(([x], [y]) => compareBytes(x, y)));
 }
 
 /** Where the values begin: behind the braces, or behind the name. */
