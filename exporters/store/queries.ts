@@ -1,6 +1,6 @@
 /** What of the API asks PromQL. Loads the engine: imported when the first request comes. */
 import type { Expression } from '../../src/promql/ast.ts';
-import { createEngine, type QueryResult } from '../../src/promql/engine.ts';
+import { createEngine, type Engine, type QueryResult } from '../../src/promql/engine.ts';
 import { PromqlError } from '../../src/promql/errors.ts';
 import { compareLabels } from '../../src/promql/labels.ts';
 import { parse } from '../../src/promql/parse.ts';
@@ -63,7 +63,7 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
   function evaluate(
     form: URLSearchParams,
     waited_ms: number,
-    ask: (engine: ReturnType<typeof createEngine>, expression: Expression) => QueryResult,
+    ask: (engine: Engine, query: string) => QueryResult,
   ): Answer {
     const limit = limitParameter(form);
     const time_ms = Math.min(limits.time, timeLeft_ms(form, waited_ms));
@@ -77,14 +77,11 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
       lookback_ms: lookback,
       limits: { samples: limits.samples, series: limits.series, time_ms, points: MOST_POINTS },
     });
-    const expression = readQuery(query);
-    const prepared_ms = performance.now();
-    const result = guard(() => ask(engine, expression));
+    // The text, and not what it parses to: annotations say where they are in it.
+    const result = guard(() => ask(engine, query), query);
     const ended_ms = performance.now();
     const { text, samples, isTruncated } = resultText(query, result, limit);
-    const stats = hasStats
-      ? `,"stats":${statsJson(prepared_ms - began_ms, ended_ms - prepared_ms, waited_ms, reads.samples)}`
-      : '';
+    const stats = hasStats ? `,"stats":${statsJson(ended_ms - began_ms, waited_ms, reads.samples)}` : '';
     return {
       data: `${text}${stats}}`,
       warnings: isTruncated ? [...result.warnings, TRUNCATED] : result.warnings,
@@ -130,14 +127,14 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
   }
 
   function matchers(form: URLSearchParams): Matcher[][] {
-    return matchParameters(form).map(readSelector);
+    return matchParameters(form).map((text) => readSelector(text));
   }
 
   return {
     matchers,
     instant(form, waited_ms) {
       const time_ms = optionalTime(form, 'time', now_ms());
-      return evaluate(form, waited_ms, (engine, expression) => engine.instant(expression, time_ms));
+      return evaluate(form, waited_ms, (engine, query) => engine.instant(query, time_ms));
     },
     range(form, waited_ms) {
       const [start_ms, end_ms] = [requiredTime(form, 'start'), requiredTime(form, 'end')];
@@ -152,7 +149,7 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
         const found = `exceeded maximum resolution of 11,000 points per timeseries`;
         throw new ApiError('bad_data', `${found}. Try decreasing the query resolution (?step=XX)`, { limit: 'points' });
       }
-      return evaluate(form, waited_ms, (engine, expression) => engine.range(expression, start_ms, end_ms, step_ms));
+      return evaluate(form, waited_ms, (engine, query) => engine.range(query, start_ms, end_ms, step_ms));
     },
     exemplars(form) {
       const [start_ms, end_ms] = spanOf(form);
@@ -171,7 +168,7 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
     },
     format: (form) => ({ data: JSON.stringify(printExpression(readQuery(form.get('query') ?? ''))) }),
     series(form) {
-      const lists = matchers(form);
+      const lists = matchParameters(form).map((text) => readSelector(text, 'invalid parameter "match[]": '));
       if (lists.length === 0) throw new ApiError('bad_data', 'no match[] parameter provided');
       const found = new Set<Labels>();
       for (const list of lists) {
@@ -236,26 +233,25 @@ function queryMessage(query: string, { message }: PromqlError): string {
   return query.trim() === '' ? message.replace(/^1:1:/, 'unknown position:') : message;
 }
 
-/** One of `match[]`. */
-function readSelector(text: string): Matcher[] {
+/** One of `match[]`. @param prefix of what is said of it: Prometheus has one in some places */
+function readSelector(text: string, prefix = ''): Matcher[] {
+  const fail = (problem: string, cause?: unknown): ApiError => new ApiError('bad_data', prefix + problem, { cause });
   let expression: Expression;
   try {
     expression = parse(text);
   } catch (error) {
     if (!(error instanceof PromqlError)) throw error;
-    if (error.message.includes('must contain at least one non-empty matcher')) {
-      throw new ApiError('bad_data', 'match[] must contain at least one non-empty matcher', { cause: error });
-    }
-    throw invalidParameter('match[]', error.message, error);
+    const isEmpty = error.message.includes('must contain at least one non-empty matcher');
+    throw fail(isEmpty ? 'match[] must contain at least one non-empty matcher' : error.message, error);
   }
   if (expression.kind === 'vector_selector' && expression.offset_ms === 0 && expression.at === undefined) {
     return [...expression.matchers];
   }
-  throw invalidParameter('match[]', `parse error: ${shorten(text)} is no series selector`);
+  throw fail(`1:1: parse error: ${shorten(text)} is no selector of series`);
 }
 
 /** Errors of the engine and the store as those of the API. */
-function guard<T>(work: () => T): T {
+function guard<T>(work: () => T, query = ''): T {
   try {
     return work();
   } catch (error) {
@@ -263,7 +259,7 @@ function guard<T>(work: () => T): T {
       throw new ApiError('execution', error.message, { cause: error });
     }
     if (!(error instanceof PromqlError)) throw error;
-    if (error.reason === 'parse') throw invalidParameter('query', error.message, error);
+    if (error.reason === 'parse') throw invalidParameter('query', queryMessage(query, error), error);
     if (error.reason === 'execution') throw new ApiError('execution', error.message, { cause: error });
     const limit = /\(limit "(\w+)"\)/.exec(error.message)?.[1]?.replace(/_ms$/, '') ?? 'points';
     const message = error.message.replace('(limit "time_ms")', '(limit "time")');
@@ -291,16 +287,16 @@ function counting(queryable: Queryable, reads: { samples: number }): Queryable {
 }
 
 /** Samples are those that were read; Prometheus counts each as often as a step looks at it. */
-function statsJson(preparation_ms: number, evaluation_ms: number, waited_ms: number, samples: number): string {
+function statsJson(evaluation_ms: number, waited_ms: number, samples: number): string {
   const evaluation_s = evaluation_ms / 1000;
   return JSON.stringify({
     timings: {
-      evalTotalTime: (preparation_ms + evaluation_ms) / 1000,
+      evalTotalTime: evaluation_s,
       resultSortTime: 0,
-      queryPreparationTime: preparation_ms / 1000,
+      queryPreparationTime: 0,
       innerEvalTime: evaluation_s,
       execQueueTime: waited_ms / 1000,
-      execTotalTime: (preparation_ms + evaluation_ms + waited_ms) / 1000,
+      execTotalTime: (evaluation_ms + waited_ms) / 1000,
     },
     samples: { totalQueryableSamples: samples, peakSamples: samples },
   });
