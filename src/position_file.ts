@@ -1,9 +1,9 @@
 /** How far a source was read, kept through restarts in a small file. */
-import { closeSync, fsync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { ComponentLog } from './component.ts';
 import { messageOf } from './errors.ts';
-import { stateDirectory } from './state_directory.ts';
+import { makeFolder, stateDirectory } from './state_directory.ts';
 
 export interface PositionFile<P> {
   readonly path: string;
@@ -99,7 +99,7 @@ function write(path: string, text: string): void {
     fd = openSync(beside, 'w', 0o600);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path));
     fd = openSync(beside, 'w', 0o600);
   }
   try {

@@ -1,7 +1,8 @@
-import { homedir } from 'node:os';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, test, vi } from 'vitest';
-import { stateDirectory } from '../src/state_directory.ts';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
+import { makeFolder, stateDirectory } from '../src/state_directory.ts';
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -31,4 +32,21 @@ test('stateDirectory follows XDG for others', () => {
     environment(1000, undefined, none);
     expect(stateDirectory('logs')).toBe(join(homedir(), '.local/state/sonde/logs'));
   }
+});
+
+test('makeFolder makes what is missing for its owner alone, and leaves what is there', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sonde-state-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'a/b/c');
+  makeFolder(path);
+  makeFolder(path);
+  expect(statSync(path).mode & 0o777).toBe(0o700);
+  expect(statSync(join(path, '..')).mode & 0o777).toBe(0o700);
+  writeFileSync(join(path, 'file'), '');
+  expect(() => makeFolder(join(path, 'file'))).toThrow('EEXIST');
+  expect(() => makeFolder(join(path, 'file/below'))).toThrow('ENOTDIR');
+});
+
+test.runIf(process.platform === 'linux')('makeFolder gives up where the kernel makes no folders', () => {
+  expect(() => makeFolder('/proc/nowhere/below')).toThrow('ENOENT');
 });

@@ -3,10 +3,11 @@
  * each batch that was taken adds. So kill -9 repeats the one batch whose line is not there yet. The journal is synced
  * once a second, which is what a power cut may repeat.
  */
-import { mkdir, open, readdir, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ComponentLog } from '../../src/component.ts';
 import { messageOf } from '../../src/errors.ts';
+import { makeFolder } from '../../src/state_directory.ts';
 import { decodeLine, encodeLine, toEntry, type Entry } from './entries.ts';
 import { codeOf, syncData } from './system_calls.ts';
 
@@ -194,7 +195,7 @@ export function createCheckpoint(folder: string, log: ComponentLog): Checkpoint 
 
   return {
     async open() {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      makeFolder(folder);
       await load();
       await takeSnapshot();
       await removeStrangers(folder, `${JOURNAL}${generation}`);

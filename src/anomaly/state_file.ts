@@ -3,10 +3,11 @@
  * number of series, number of groups), then each series (id, then its model, then its part of its group's directions) and each
  * group (id, variances, model), and a CRC-32 of all. It is replaced as a whole, or not at all.
  */
-import { mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { makeFolder } from '../state_directory.ts';
 import { RANK } from './group.ts';
 import { MODEL_BYTES } from './state.ts';
 
@@ -116,7 +117,7 @@ export function loadKept(path: string): Kept | undefined {
 
 /** Whole or not at all, by a file beside it that takes its place when it is on the disk. */
 export async function saveKept(path: string, bytes: Uint8Array): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path));
   const beside = `${path}.new`;
   const file = await open(beside, 'w', 0o600);
   try {
