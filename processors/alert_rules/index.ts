@@ -20,15 +20,13 @@ import type { Emitter } from './emitter.ts';
 import { publishFigures } from './figures.ts';
 import { copyHistory } from './history.ts';
 import { createJudging } from './judging.ts';
+import { createKeeping } from './keeping.ts';
 import { fingerprintOf, groupsOf, readRules } from './rule_files.ts';
 import { createSeats } from './seats.ts';
 import { needsOf, whatDoesNotFit } from './selection.ts';
 import { keptAlerts, parseKeptAlerts, type Memories } from './state_file.ts';
 
 const count = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(least));
-
-/** Alerts that nothing happens to are written all the same so often, for their age is counted from the last time. */
-const SAVE_INTERVAL_MS = 60_000;
 
 /** What a processor leaves to the one that a reload makes of its new configuration. */
 interface Legacy {
@@ -156,7 +154,7 @@ export default defineProcessor({
         unkept: 'a restart would forget what has changed',
       },
     });
-    let savedAt_ms = -Infinity;
+    const keeping = createKeeping(() => file.save(keptAlerts(judging.memories())));
     const judging = createJudging({
       id,
       instance: String(resource.attributes['service.instance.id'] ?? ''),
@@ -182,16 +180,9 @@ export default defineProcessor({
       notifier,
       resource,
       log,
-      onEvaluated(hasChanged) {
-        const isDue = performance.now() - savedAt_ms >= SAVE_INTERVAL_MS;
-        if (hasChanged || (isDue && isAnyActive())) save();
-      },
+      onEvaluated: (hasChanged) => keeping.evaluated(hasChanged, isAnyActive()),
     });
     const isAnyActive = (): boolean => judging.figures().some(({ pending, firing }) => pending + firing > 0);
-    function save(): void {
-      savedAt_ms = performance.now();
-      file.save(keptAlerts(judging.memories()));
-    }
     let withdraw: (() => void)[] = [];
     function work(): void {
       withdraw = [
@@ -207,6 +198,7 @@ export default defineProcessor({
     async function rest(): Promise<void> {
       for (const each of withdraw.splice(0)) each();
       await judging.pause();
+      keeping.stop();
     }
     const sitter = {
       async rise() {
@@ -258,7 +250,7 @@ export default defineProcessor({
       async stop() {
         await rest();
         if (leave()) {
-          save();
+          keeping.write();
           await judging.clear();
         }
         await notifier.stop();

@@ -172,6 +172,21 @@ describe('alert_rules', () => {
     await until(() => expect(said(second)).toEqual(['Alert High is resolved: doubled is 122']));
   });
 
+  test('alert_rules keeps the age of what is pending evaluation by evaluation, and what is pending no more no longer', async () => {
+    const folder = folderOf(HIGH(100).replace('labels:', 'for: 1h\n        labels:'));
+    const stage = stageOf();
+    const { agent } = makeAgent(configOf(folder), stage.definitions);
+    const kept = (): { at_ms: number; rules: { alerts: { state: string }[] }[] } =>
+      JSON.parse(readFileSync(folder.state, 'utf8')).groups[0];
+    await agent.start();
+    await stage.push(60);
+    await until(() => expect(kept().rules[0]!.alerts).toMatchObject([{ state: 'pending' }]));
+    const { at_ms } = kept();
+    await until(() => expect(kept().at_ms).toBeGreaterThan(at_ms));
+    await stage.push(10);
+    await until(() => expect(kept().rules).toEqual([]));
+  });
+
   test('alert_rules judges on while the pipeline stands still', async () => {
     const folder = folderOf(HIGH(100));
     const run = runProcessor(alertRules, {
