@@ -13,7 +13,7 @@ export interface TextSample {
   readonly time_ms: number | undefined;
 }
 
-const LABEL = String.raw`\s*(?:([a-zA-Z_][\w.]*|"(?:[^"\\]|\\.)*")\s*=\s*)?("(?:[^"\\]|\\.)*")\s*(?:,|(?=\}))`;
+const LABEL = String.raw`\s*(?:([a-zA-Z_][\w.]*|"(?:[^"\\]|\\.)*")\s*=\s*)?("(?:[^"\\]|\\.)*")\s*(?:,|(?=\})|$)`;
 const LINE = new RegExp(
   String.raw`^\s*([a-zA-Z_:][\w:]*)?\s*(?:\{((?:${LABEL})*)\s*\})?\s+([-+]?\S+?)(?:\s+(-?[\d.]+(?:e[-+]?\d+)?))?\s*(?:#.*)?$`,
   'i',

@@ -169,7 +169,7 @@ describe('parseDrlFile', () => {
     [around('Metric(name == "a")', 'alert("{{ nonsense }}")'), '1:6 Cannot use a text: line 1: '],
     [
       'rule a when Metric(name == "a") then alert("x") end rule a when Metric(name == "a") then alert("x") end',
-      '1:57 Cannot use rule "a": the file has another of this name',
+      '1:58 Cannot use rule "a": the file has another of this name',
     ],
     [
       'rule a when Metric(name == "a") then alert("x")',
