@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { defineProcessor } from '../src/component.ts';
 import { duration, option } from '../src/config/options.ts';
 import type { Batch, LogBatch, MetricBatch, Signal } from '../src/model/batch.ts';
+import { freeBytes } from '../src/model/free_bytes.ts';
 import type { Layout } from '../src/model/layout.ts';
 import { encodeLogs } from '../src/model/otlp/encode_logs.ts';
 import { encodeMetrics } from '../src/model/otlp/encode_metrics.ts';
@@ -55,7 +56,7 @@ export default defineProcessor({
       if (lot === undefined) return;
       lots.delete(key);
       clearTimeout(lot.timer);
-      const sent = last.then(() => hand(lot.batches));
+      const sent = last.then(() => hand(lot.batches, key.endsWith(ENCODED_HERE)));
       // A refusal is for those whose batches are in it, not for the next ones.
       last = sent.catch(() => undefined);
       sent.then(lot.resolve, lot.reject);
@@ -67,8 +68,11 @@ export default defineProcessor({
       for (const key of lots.keys()) if (key.endsWith(ENCODED_HERE)) flush(key);
     }
 
-    async function hand(batches: readonly Batch[]): Promise<void> {
-      for (const part of split(merge(batches, combine, onLook), maxSize, onLook)) await next.consume(part);
+    async function hand(batches: readonly Batch[], isEncodedHere: boolean): Promise<void> {
+      const merged = merge(batches, combine, onLook);
+      // Nobody else has these bytes, and a copy is in the merged ones.
+      if (isEncodedHere && batches.length > 1) for (const { otlp } of batches) freeBytes(otlp!);
+      for (const part of split(merged, maxSize, onLook)) await next.consume(part);
     }
 
     return {

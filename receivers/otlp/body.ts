@@ -1,6 +1,7 @@
 /** Reads the body of a request, and decompresses it, without ever holding more than is allowed. */
 import type { IncomingMessage } from 'node:http';
 import type { Readable, Transform } from 'node:stream';
+import { freeBytes } from '../../src/model/free_bytes.ts';
 import type { Budget } from './budget.ts';
 import { createDecompression, decompressAtOnce, isSmall, parseEncoding, type Encoding } from './decompress.ts';
 
@@ -125,9 +126,7 @@ function collect(source: Readable, decoder: Transform | undefined, max_bytes: nu
 function join(chunks: readonly Buffer[], size: number): Buffer {
   if (chunks.length === 1) return chunks[0]!;
   const whole = Buffer.concat(chunks, size);
-  for (const { buffer, byteLength } of chunks) {
-    if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
-  }
+  for (const chunk of chunks) freeBytes(chunk);
   return whole;
 }
 

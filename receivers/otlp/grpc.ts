@@ -106,7 +106,8 @@ function addService(grpc: Grpc, server: Server, signal: Signal, ingest: Ingest):
 /** Undefined where the pipelines took it; never rejects. */
 async function take(signal: Signal, body: Uint8Array, ingest: Ingest): Promise<Refusal | undefined> {
   if (!ingest.takes(signal)) return { code: UNIMPLEMENTED, message: `Cannot take ${signal}: no pipeline here does` };
-  if (!ingest.budget.take(body.byteLength)) {
+  const size = body.byteLength;
+  if (!ingest.budget.take(size)) {
     return { code: UNAVAILABLE, message: 'Cannot take the request now: too many others are under way' };
   }
   try {
@@ -115,7 +116,7 @@ async function take(signal: Signal, body: Uint8Array, ingest: Ingest): Promise<R
   } catch (error) {
     return ingest.refusal(error);
   } finally {
-    ingest.budget.give(body.byteLength);
+    ingest.budget.give(size);
   }
 }
 

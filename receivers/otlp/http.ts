@@ -42,8 +42,10 @@ async function answer(
     return refuse(404, { code: NOT_FOUND, message: `Cannot take ${signal}: no pipeline here does` });
   }
   let body: Buffer;
+  let size: number;
   try {
     body = await readBody(request, max_request_bytes, ingest.budget);
+    size = body.length;
   } catch (error) {
     if (!(error instanceof BodyError)) throw error;
     if (error.status === 415) response.setHeader('accept-encoding', ENCODINGS.join(', '));
@@ -59,7 +61,7 @@ async function answer(
     const status = refusal.code === UNAVAILABLE ? 503 : refusal.code === INVALID_ARGUMENT ? 400 : 500;
     return refuse(status, refusal);
   } finally {
-    ingest.budget.give(body.length);
+    ingest.budget.give(size);
   }
   reply(response, 200, isJson ? encodeResponseJson(FULL_SUCCESS, signal) : encodeResponse(FULL_SUCCESS), isJson);
 }

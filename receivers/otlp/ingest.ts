@@ -3,7 +3,8 @@ import type { ComponentLog, ReceiverContext } from '../../src/component.ts';
 import { messageOf, PermanentError, RetryableError } from '../../src/errors.ts';
 import type { Signal } from '../../src/model/batch.ts';
 import { jsonToProtobuf } from '../../src/model/otlp/json_to_protobuf.ts';
-import { lazyBatch } from '../../src/model/otlp/lazy_batch.ts';
+import { lentBatch } from '../../src/model/otlp/lazy_batch.ts';
+import { LentBytes } from '../../src/model/otlp/lent_bytes.ts';
 import { REQUEST_TYPES } from '../../src/model/otlp/message_types.ts';
 import { countItems } from '../../src/model/otlp/requests.ts';
 import type { Budget } from './budget.ts';
@@ -20,7 +21,8 @@ export interface Ingest {
   /** Whether a pipeline takes the signal. */
   takes(signal: Signal): boolean;
   /**
-   * Resolves when the pipelines took what the body holds.
+   * Resolves when the pipelines took what the body holds. The body must not be used from the call on: where it was
+   * decoded, its memory is given back.
    * @throws {SyntaxError} it is no export request @throws {RetryableError} @throws {PermanentError}
    */
   take(signal: Signal, body: Uint8Array, isJson: boolean): Promise<void>;
@@ -43,16 +45,21 @@ export const UNAVAILABLE = 14;
 export function createIngest({ next, log, budget }: IngestOptions): Ingest {
   const scavenge = createScavenging();
   /** Not where the end is waited for: whoever waits shall not hold on to what is decoded of the batch. */
-  const hand = (signal: Signal, otlp: Uint8Array, count: number): Promise<void> | void =>
-    next[signal]?.consume(lazyBatch(signal, otlp, count) as never);
+  const hand = (signal: Signal, otlp: LentBytes, count: number): Promise<void> | void =>
+    next[signal]?.consume(lentBatch(signal, otlp, count) as never);
   return {
     budget,
     takes: (signal) => next[signal] !== undefined,
     async take(signal, body, isJson) {
       const otlp = isJson ? jsonToProtobuf(REQUEST_TYPES[signal], body) : body;
+      const size = otlp.byteLength;
       const count = countItems(otlp, signal);
-      if (count > 0) await hand(signal, otlp, count);
-      scavenge(otlp.byteLength);
+      if (count > 0) {
+        const lent = new LentBytes(otlp);
+        await hand(signal, lent, count);
+        lent.end();
+      }
+      scavenge(size);
       log.over('bug', 'Takes requests again');
     },
     refusal(error) {

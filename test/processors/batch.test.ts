@@ -174,6 +174,20 @@ describe('batch', () => {
     }
   });
 
+  test('merges large batches in columns, that it encodes meanwhile, without losing a row or a record', async () => {
+    const run = runProcessor(batchProcessor, { ...SLOW, send_batch_size: 3000 });
+    const rows = Array.from({ length: 1000 }, (_, index) => series(`m${index}`));
+    const values = [0, 1, 2].map((batch) => rows.map((_, row) => batch + row / 1000));
+    await Promise.all(values.map((each) => run.consume(metricBatch(rows, each))));
+    expect((run.out[0] as MetricBatch).series.map(({ metric }) => metric.name)).toEqual(
+      [rows, rows, rows].flat().map(({ metric }) => metric.name),
+    );
+    expect([...(run.out[0] as MetricBatch).values]).toEqual(values.flat());
+    const bodies = [0, 1, 2].map((batch) => rows.map((_, row) => `record ${batch}.${row}`));
+    await Promise.all(bodies.map((each) => run.consume(logBatch(each.map((body) => logRecord(body))))));
+    expect((run.out[1] as LogBatch).records.map(({ body }) => body)).toEqual(bodies.flat());
+  });
+
   test('tells every sender of a merged batch that it was refused, and the next ones nothing of it', async () => {
     const run = runProcessor(batchProcessor, { ...SLOW, send_batch_size: 2 });
     const refusal = new RetryableError('Cannot send: queue full');

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import otlpReceiver from '../../receivers/otlp.ts';
 import { createServe } from '../../src/api/http_server.ts';
 import { PermanentError, RetryableError } from '../../src/errors.ts';
-import type { Batch } from '../../src/model/batch.ts';
+import type { Batch, MetricBatch } from '../../src/model/batch.ts';
 import { decodeMetrics } from '../../src/model/otlp/decode_metrics.ts';
 import { encodeLogs } from '../../src/model/otlp/encode_logs.ts';
 import { encodeMetrics } from '../../src/model/otlp/encode_metrics.ts';
@@ -306,6 +306,26 @@ describe('otlp over HTTP', () => {
       ).toBe(413);
     }
     expect((await post(`${url}/v1/metrics`, sums)).status).toBe(200);
+  });
+
+  test.each([
+    ['HTTP', {}],
+    ['HTTP with gzip', { 'content-encoding': 'gzip' }],
+  ])('a large body by %s that pipelines decoded is no longer under way', async (_, headers) => {
+    const values = Array.from({ length: 2000 }, (_unused, index) => index);
+    const large = encodeMetrics(createSums(values));
+    const decoded: MetricBatch[] = [];
+    const next = consumer((batch) => {
+      if (batch.signal === 'metrics' && batch.values.length > 0) decoded.push(batch);
+    });
+    const { url } = await startHttp({}, next, { max_inflight_bytes: large.length + 10 });
+    const body = 'content-encoding' in headers ? gzipSync(large) : large;
+    for (let round = 0; round < 3; round += 1) {
+      expect((await post(`${url}/v1/metrics`, body, headers)).status).toBe(200);
+    }
+    expect(decoded.map((batch) => [...batch.values])).toEqual([values, values, values]);
+    // Its bytes are gone, and so are not handed on.
+    expect(decoded.map(({ otlp }) => otlp)).toEqual([undefined, undefined, undefined]);
   });
 
   test('a sender that goes away while the pipelines work frees what it held once', async () => {

@@ -1,7 +1,7 @@
 /**
  * Batches that came encoded and are decoded only when someone looks: an agent that forwards hands the same bytes on.
  *
- * Their columns are own, enumerable getters and `otlp` is not enumerable, so that `{ ...batch, values }` is a plain
+ * Their columns are own, enumerable getters and `otlp` is not their own, so that `{ ...batch, values }` is a plain
  * batch of the changed data, and does not carry the bytes of the old. The getters are the same functions in every
  * batch: V8 keeps a pair for each different getter outside of its young generation, from where closures of their own
  * would hold on to the bytes until it collects the whole heap.
@@ -9,6 +9,7 @@
 import type { Batch, LogBatch, MetricBatch, Signal } from '../batch.ts';
 import { decodeLogs } from './decode_logs.ts';
 import { decodeMetrics } from './decode_metrics.ts';
+import { LentBytes } from './lent_bytes.ts';
 
 /**
  * A batch of any signal.
@@ -16,18 +17,23 @@ import { decodeMetrics } from './decode_metrics.ts';
  * @param onLook called when it is decoded
  */
 export function lazyBatch(signal: Signal, bytes: Uint8Array, count: number, onLook?: () => void): Batch {
-  if (signal === 'metrics') return lazyMetricBatch(bytes, count, onLook);
-  return signal === 'logs' ? lazyLogBatch(bytes, count, onLook) : { signal, count, otlp: bytes };
+  return lentBatch(signal, new LentBytes(bytes), count, onLook);
+}
+
+/** See {@link lazyBatch}. The bytes may be given back once everyone the batch was handed to has taken it. */
+export function lentBatch(signal: Signal, lent: LentBytes, count: number, onLook?: () => void): Batch {
+  if (signal === 'traces') return { signal, count, otlp: lent.take()! };
+  return new LazyBatch(signal, lent, count, onLook) as unknown as MetricBatch | LogBatch;
 }
 
 /** See {@link lazyBatch}. */
 export function lazyMetricBatch(bytes: Uint8Array, count: number, onLook?: () => void): MetricBatch {
-  return new LazyBatch('metrics', bytes, count, onLook) as unknown as MetricBatch;
+  return new LazyBatch('metrics', new LentBytes(bytes), count, onLook) as unknown as MetricBatch;
 }
 
 /** See {@link lazyBatch}. */
 export function lazyLogBatch(bytes: Uint8Array, count: number, onLook?: () => void): LogBatch {
-  return new LazyBatch('logs', bytes, count, onLook) as unknown as LogBatch;
+  return new LazyBatch('logs', new LentBytes(bytes), count, onLook) as unknown as LogBatch;
 }
 
 type Column = Exclude<keyof MetricBatch | keyof LogBatch, 'signal' | 'count' | 'collection' | 'otlp'>;
@@ -41,16 +47,20 @@ type Columns = { readonly [C in Column]?: unknown };
 class LazyBatch {
   readonly signal: 'metrics' | 'logs';
   readonly count: number;
-  declare readonly otlp: Uint8Array;
+  readonly #lent: LentBytes;
   #decoded: Columns | undefined;
   readonly #onLook: (() => void) | undefined;
 
-  constructor(signal: 'metrics' | 'logs', bytes: Uint8Array, count: number, onLook?: () => void) {
+  constructor(signal: 'metrics' | 'logs', lent: LentBytes, count: number, onLook?: () => void) {
     this.signal = signal;
     this.count = count;
+    this.#lent = lent;
     this.#onLook = onLook;
     Object.defineProperties(this, LazyBatch.#getters[signal]);
-    Object.defineProperty(this, 'otlp', { value: bytes });
+  }
+
+  get otlp(): Uint8Array | undefined {
+    return this.#lent.take();
   }
 
   static readonly #getters = {
@@ -74,6 +84,6 @@ class LazyBatch {
 
   #decode(): Columns {
     this.#onLook?.();
-    return this.signal === 'metrics' ? decodeMetrics(this.otlp) : decodeLogs(this.otlp);
+    return this.signal === 'metrics' ? this.#lent.read(decodeMetrics) : this.#lent.read(decodeLogs);
   }
 }
