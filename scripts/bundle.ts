@@ -75,6 +75,7 @@ const [agent, packages] = await Promise.all([
 ]);
 copyFileSync(join(root, 'scripts', 'launcher.cjs'), join(dist, 'sonde.cjs'));
 chmodSync(join(dist, 'sonde.cjs'), 0o755);
+copyFileSync(join(root, 'scripts', 'resident.cjs'), join(dist, 'resident.cjs'));
 
 removeOthers(join(dist, 'agent'), [agent.main, agent.parts]);
 

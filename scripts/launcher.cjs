@@ -14,6 +14,7 @@ const v8 = require('node:v8');
 letObjectsDieYoung();
 optimizeWhenBusy();
 collectWhenIdle();
+shrinkWhenStarted();
 // It spares V8 the parsing at every later start, and has to be on before the agent is loaded.
 require('node:module').enableCompileCache(require('node:path').join(__dirname, '.cache'));
 require('./agent/main.cjs');
@@ -35,6 +36,9 @@ function optimizeWhenBusy() {
     if ((user + system) / 1e6 / every_s < busyShare) return;
     v8.setFlagsFromString('--opt');
     clearInterval(timer);
+    // It brings work with bodies of requests, of which the C library keeps what a flood of them took, and the compiler
+    // itself is large.
+    setInterval(shrinkResident, 60_000).unref();
   }, every_s * 1000);
   timer.unref();
 }
@@ -57,4 +61,18 @@ function collectWhenIdle() {
   setTimeout(() => gc({ type: 'major', flavor: 'last-resort' }), 15_000).unref();
   // A large heap takes long, and is that of an agent whose work lets V8 collect often enough.
   setInterval(() => process.memoryUsage().heapUsed < large && gc({ type: 'major' }), 600_000).unref();
+}
+
+/**
+ * Half of what is resident of Node.js's own file after the start is not needed any more, and the C library holds on to
+ * what was freed (docs/decisions/memory.md). It takes some 5 ms.
+ */
+function shrinkWhenStarted() {
+  // After the collection above, which needs some of it.
+  setTimeout(shrinkResident, 16_000).unref();
+  setInterval(shrinkResident, 600_000).unref();
+}
+
+function shrinkResident() {
+  require('./resident.cjs').shrinkResident();
 }
