@@ -1,8 +1,10 @@
 /** The rules that the options name, in files, or have themselves: found, read and checked. */
-import { globSync, readFileSync } from 'node:fs';
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
 import { messageOf, type ConfigProblem } from '../../src/errors.ts';
 import { lintGroups } from '../../src/rules/lint.ts';
 import type { RuleFile, RuleGroup } from '../../src/rules/rule.ts';
+import { readRuleText } from '../../src/rules/rule_text.ts';
 import { parseRules, thresholdProblems } from '../../src/rules/sources.ts';
 import { thresholdsGroup, type Threshold } from '../../src/rules/thresholds.ts';
 
@@ -23,9 +25,13 @@ export function readRules({ rule_files, thresholds }: WrittenRules): ReadRules {
   const files: RuleFile[] = [];
   const problems: ConfigProblem[] = [];
   const lints: ConfigProblem[] = [];
+  for (const pattern of rule_files) {
+    if (!isGlob(pattern) || matchesOf(pattern).length > 0) continue;
+    lints.push({ message: `No file matches "${pattern}" of rule_files: there are no rules of it`, path: 'rule_files' });
+  }
   for (const { path, text, error } of contentsOf(rule_files)) {
     if (error !== undefined) {
-      problems.push({ message: `Cannot read the rule file "${path}": ${error}`, path: '' });
+      problems.push({ message: error, path: 'rule_files' });
       continue;
     }
     const parsed = parseRules(text, path);
@@ -62,16 +68,22 @@ interface Content {
 
 /** Every file once, in the order of the patterns; a pattern may have no file yet, a plain path must. */
 function contentsOf(patterns: readonly string[]): Content[] {
-  const paths = new Set<string>();
-  for (const pattern of patterns) {
-    if (!/[*?[{]/.test(pattern)) paths.add(pattern);
-    else for (const path of globSync(pattern).toSorted()) paths.add(path);
-  }
+  const paths = new Set(patterns.flatMap((pattern) => (isGlob(pattern) ? matchesOf(pattern) : [pattern])));
   return Array.from(paths, (path) => {
     try {
-      return { path, text: readFileSync(path, 'utf8') };
+      return { path, text: readRuleText(path) };
     } catch (error) {
       return { path, text: '', error: messageOf(error) };
     }
   });
+}
+
+const isGlob = (pattern: string): boolean => /[*?[{]/.test(pattern);
+
+/** Folders match patterns, too, and hold no rules themselves. */
+function matchesOf(pattern: string): string[] {
+  return globSync(pattern, { withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .toSorted();
 }

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { DEFAULT_ORIGIN } from '../config/agent_settings.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import { reasonOf } from '../config/loaders.ts';
+import { reasonOf } from '../config/limited_file.ts';
 import { readShape } from '../config/shape.ts';
 import { formatPath, placeOf, type Path } from '../config/tree.ts';
 import type { ConfigProblem } from '../errors.ts';

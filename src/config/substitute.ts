@@ -5,7 +5,7 @@
  */
 import { dirname, resolve } from 'node:path';
 import type { ConfigProblem } from '../errors.ts';
-import { decodeText, readLimited, reasonOf } from './loaders.ts';
+import { decodeText, readLimited, reasonOf } from './limited_file.ts';
 import { nearest } from './suggest.ts';
 import { formatPath, type Entry, type Node, type Path, type ScalarNode } from './tree.ts';
 

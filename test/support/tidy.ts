@@ -54,7 +54,7 @@ const COMPONENT = /^(receivers|processors|exporters)\/([^/]+?)(?:\.ts$|\/)/;
 const LIST = /^(receivers|processors|exporters)\/index\.ts$/;
 /** What components may build on, besides the model. */
 const GROUND =
-  /^src\/((component|errors|held_records|client_certificates|certificate_files|credentials|secret_file|sleep|outlet|hand_over|lag_probe|scheduler|position_file|folder_lock|state_directory|canary_folder|config\/(options|http_client|suggest|tree|yaml|yaml_errors)|delivery\/(compress|snappy))\.ts|native\/|logs\/|procfs\/|prometheus\/|nats\/|kafka\/|text\/|store\/|promql\/|rules\/|notify\/|anomaly\/)/;
+  /^src\/((component|errors|held_records|client_certificates|certificate_files|credentials|secret_file|sleep|outlet|hand_over|lag_probe|scheduler|position_file|folder_lock|state_directory|canary_folder|config\/(options|http_client|limited_file|suggest|tree|yaml|yaml_errors)|delivery\/(compress|snappy))\.ts|native\/|logs\/|procfs\/|prometheus\/|nats\/|kafka\/|text\/|store\/|promql\/|rules\/|notify\/|anomaly\/)/;
 /** The only files that may know which components there are. */
 const KNOWS_LISTS = /^(src\/(agent|main)\.ts|src\/cli\/|scripts\/|bench\/|test\/)/;
 

@@ -1,7 +1,8 @@
 /** The processor in whole agents: rules on what passes, through reloads and restarts. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import alertRules from '../../../processors/alert_rules/index.ts';
@@ -293,9 +294,30 @@ describe('options of alert_rules', () => {
   test('check refuses a file that is not there, and takes a glob without files', () => {
     const folder = folderOf('');
     expect(problemsOf({ ...folder, rules: '/nowhere/rules.yaml' })).toMatchObject([
-      { message: expect.stringMatching(/^Cannot read the rule file "\/nowhere\/rules.yaml": ENOENT/) as string },
+      { message: 'Cannot read the rule file "/nowhere/rules.yaml": there is no such file', path: 'rule_files' },
     ]);
     expect(problemsOf({ ...folder, rules: '/nowhere/*.yaml' })).toEqual([]);
+  });
+
+  test('check refuses what is no file of text, and waits for none; a relative path is shown in full', () => {
+    const folder = folderOf('');
+    const pipe = `${folder.rules}.pipe`;
+    execFileSync('mkfifo', [pipe]);
+    expect(problemsOf({ ...folder, rules: pipe })).toMatchObject([
+      { message: `Cannot read the rule file "${pipe}": it is no ordinary file` },
+    ]);
+    expect(problemsOf({ ...folder, rules: '/dev/zero' })[0]!.message).toContain('it is no ordinary file');
+    expect(problemsOf({ ...folder, rules: 'nowhere.yaml' })[0]!.message).toContain(`(${resolve('nowhere.yaml')})`);
+    writeFileSync(folder.rules, Buffer.from([0xff, 0xfe, 0x00]));
+    expect(problemsOf(folder)[0]!.message).toContain('it is not UTF-8 text');
+  });
+
+  test('create says that a glob has no files, and leaves folders out of it', () => {
+    const folder = folderOf(HIGH(1));
+    mkdirSync(join(folder.rules, '../more.yaml'));
+    const run = (glob: string) => runProcessor(alertRules, { rule_files: [join(folder.rules, '..', glob)] });
+    expect(run('*.yaml').said).toEqual([]);
+    expect(run('*.yml').said).toEqual([expect.stringMatching(/^warn No file matches ".*\*\.yml" of rule_files/)]);
   });
 
   test('check refuses what can never fit', () => {
