@@ -28,6 +28,7 @@ interface Overflow extends Seen {
 
 interface MetricState {
   readonly limits: Limits;
+  readonly isLimited: boolean;
   readonly series: Map<string, Seen>;
   readonly values: Map<string, Map<string, Seen>>;
 }
@@ -44,7 +45,8 @@ export interface Admission {
   sweep(since_ms: number): boolean;
 }
 
-const OVERFLOW = { 'otel.metric.overflow': true };
+const OVERFLOW_KEY = 'otel.metric.overflow';
+const OVERFLOW = { [OVERFLOW_KEY]: true };
 
 export function createAdmission({ limitsOf, drops, maxTracked, offenders }: AdmissionOptions): Admission {
   const metrics = new Map<string, MetricState>();
@@ -55,7 +57,10 @@ export function createAdmission({ limitsOf, drops, maxTracked, offenders }: Admi
   function stateOf(metric: string): MetricState {
     let state = metrics.get(metric);
     if (state === undefined) {
-      metrics.set(metric, (state = { limits: limitsOf(metric), series: new Map(), values: new Map() }));
+      const limits = limitsOf(metric);
+      const { max_series, max_values, attributes } = limits;
+      const isLimited = [max_series, max_values, ...Object.values(attributes)].some((limit) => limit > 0);
+      metrics.set(metric, (state = { limits, isLimited, series: new Map(), values: new Map() }));
     }
     return state;
   }
@@ -103,7 +108,8 @@ export function createAdmission({ limitsOf, drops, maxTracked, offenders }: Admi
       if (known.has(text) || known.size < limit) fitting.push({ known, text, limit });
       else {
         offending.push(key);
-        const offender = offenders.note(metric.name, key, limit, String(attributes[key]), now_ms);
+        const text = String(attributes[key]);
+        const offender = offenders.note(metric.name, key, limit, text, now_ms, () => text);
         if (offender !== undefined) uses.push(offender);
       }
     }
@@ -114,6 +120,9 @@ export function createAdmission({ limitsOf, drops, maxTracked, offenders }: Admi
     decide(series, now_ms) {
       const { metric, attributes } = series;
       const state = stateOf(metric.name);
+      // What is such a series already, made by who measures or by another processor, would have the name of one made here.
+      if (state.isLimited && !drops && attributes[OVERFLOW_KEY] === true)
+        return overflow(series, attributes, [], now_ms);
       const { offending, fitting, uses } = checkValues(state, series, now_ms);
       if (offending.length > 0 && drops) return { place: 'drop', uses };
       const left = offending.length === 0 ? attributes : without(attributes, offending);
@@ -122,7 +131,8 @@ export function createAdmission({ limitsOf, drops, maxTracked, offenders }: Admi
       const own = admit(state.series, key, state.limits.max_series, now_ms);
       if (own === undefined) {
         const limit = state.limits.max_series || maxTracked;
-        const offender = offenders.note(metric.name, undefined, limit, series.key, now_ms);
+        const example = (): string => JSON.stringify(attributes);
+        const offender = offenders.note(metric.name, undefined, limit, series.key, now_ms, example);
         return overflow(series, OVERFLOW, offender === undefined ? uses : [...uses, offender], now_ms);
       }
       uses.push(own);

@@ -20,8 +20,18 @@ interface Offender extends Seen {
 }
 
 export interface Offenders {
-  /** Notes a series or value (as text) for which there was no room; returns what says when it was seen last, if it is told of. */
-  note(metric: string, attribute: string | undefined, limit: number, text: string, now_ms: number): Seen | undefined;
+  /**
+   * Notes a series or value (as text) for which there was no room; returns what says when it was seen last, if it is told of.
+   * @param example of it, for people
+   */
+  note(
+    metric: string,
+    attribute: string | undefined,
+    limit: number,
+    text: string,
+    now_ms: number,
+    example: () => string,
+  ): Seen | undefined;
   /** Counts points that went into an overflow series, or were left out. */
   count(points: number): void;
   /** Forgets those of which nothing was noted since. */
@@ -34,7 +44,7 @@ export function createOffenders(log: ComponentLog, of: Readonly<Record<string, s
   let points = 0;
 
   return {
-    note(metric, attribute, limit, text, now_ms) {
+    note(metric, attribute, limit, text, now_ms, example) {
       const key = JSON.stringify([metric, attribute]);
       let offender = offenders.get(key);
       if (offender === undefined) {
@@ -50,7 +60,7 @@ export function createOffenders(log: ComponentLog, of: Readonly<Record<string, s
           attribute === undefined
             ? `${metric} has more than ${limit} series`
             : `attribute ${attribute} of ${metric} has more than ${limit} values`;
-        log.once(key, `Limits cardinality: ${found}`, { example: text });
+        log.once(key, `Limits cardinality: ${found}`, { example: example() });
       }
       offender.estimate.add(text);
       offender.seen_ms = now_ms;

@@ -90,13 +90,20 @@ export default defineProcessor({
 
     const isRanked = (series: Series): boolean => series.metric.kind !== 'summary' && isMeant(series) === true;
 
+    /** Whether there is no remainder. */
+    function isLeftOut({ remainder }: Group): boolean {
+      return remainder.kind === 'gauge' && config.gauges === 'drop';
+    }
+
     function planOf(layout: MetricBatch['series']): Plan {
       const groups = new Set<Group>();
       const ofRow = layout.map((series) => {
         if (!isRanked(series)) return undefined;
         const group = scores.groupOf(series);
         groups.add(group);
-        return { group, member: scores.memberOf(series, group) };
+        // What is a remainder already, made before, is in this one: two series would have its name.
+        const isRemainder = series.key === group.remainder.series.key && !isLeftOut(group);
+        return { group, member: isRemainder ? undefined : scores.memberOf(series, group) };
       });
       return { ofRow, groups: [...groups], epoch, versions: -1, placement: { places: [] } };
     }
@@ -104,8 +111,7 @@ export default defineProcessor({
 
     function placeOf(each: Row | undefined): Place {
       if (each === undefined || each.member?.isIn === true) return 'keep';
-      const { remainder } = each.group;
-      return remainder.kind === 'gauge' && config.gauges === 'drop' ? 'drop' : remainder;
+      return isLeftOut(each.group) ? 'drop' : each.group.remainder;
     }
 
     /** The places of all rows, and the end of what was told of and loses its place; that of counters is told by `fold`. */
@@ -208,7 +214,7 @@ function isEnded({ flags }: MetricBatch, row: number): boolean {
 
 interface Row {
   readonly group: Group;
-  /** Undefined where there was no room for it. */
+  /** Undefined where there was no room for it, or it is a remainder itself. */
   readonly member: Member | undefined;
 }
 

@@ -58,6 +58,24 @@ describe('cardinality_limit', () => {
     expect(run.dropped).toEqual(new Map([['merged', 3]]));
   });
 
+  test('has one overflow series, also where there was one before it', async () => {
+    const run = runProcessor(cardinalityLimit, { max_series: 1 });
+    const layout = [series('m', OVERFLOW), ...numbered('m', 2)];
+    await give(run, layout, [5, 10, 20]);
+    await give(run, layout, [6, 11, 22]);
+    expect(lastTable(run)).toEqual([
+      ['m', { x: 0 }, 11],
+      ['m', OVERFLOW, 3],
+    ]);
+  });
+
+  test('lets an overflow series pass where nothing is limited', async () => {
+    const run = runProcessor(cardinalityLimit, { max_series: 0 });
+    const batch = metricBatch([series('m', OVERFLOW)], [1]);
+    await run.consume(batch);
+    expect(run.out[0]).toBe(batch);
+  });
+
   test('passes on the very same batch within the limits', async () => {
     const run = runProcessor(cardinalityLimit, { max_series: 4 });
     const batch = metricBatch(numbered('m', 4), [1, 2, 3, 4]);

@@ -54,6 +54,17 @@ describe('top_k', () => {
     expect(run.dropped.get('merged')).toBe(3);
   });
 
+  test('has one remainder, also where there was one before it', async () => {
+    const run = runProcessor(topK, { k: 1, ...EAGER });
+    const layout = [series('m', { x: 'a' }), series('m', REST), series('m', { x: 'b' })];
+    await give(run, layout, [100, 1000, 10]);
+    await give(run, layout, [200, 3000, 11]);
+    expect(lastTable(run)).toEqual([
+      ['m', { x: 'a' }, 200],
+      ['m', REST, 2001],
+    ]);
+  });
+
   test('lets a series that comes in count from there, and tells the end of the one that goes', async () => {
     const run = runProcessor(topK, { k: 1, ...EAGER });
     const layout = ['a', 'b'].map((x) => series('m', { x }));
