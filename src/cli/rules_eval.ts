@@ -61,8 +61,9 @@ function evaluateOnce(
   samples: readonly TextSample[],
   at_ms: number | undefined,
 ): Evaluated[] {
-  const last_ms = Math.max(...samples.flatMap(({ time_ms }) => time_ms ?? []));
-  const time_ms = at_ms ?? (Number.isFinite(last_ms) ? last_ms : Date.now());
+  // They are in order.
+  const last_ms = samples.findLast((sample) => sample.time_ms !== undefined)?.time_ms;
+  const time_ms = at_ms ?? last_ms ?? Date.now();
   let now_ms = 0;
   const quiet = (): void => undefined;
   const store = createStore({

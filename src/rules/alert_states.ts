@@ -127,6 +127,20 @@ function miss(
   transitions.push({ alert, to: 'resolved' });
 }
 
+/**
+ * The clock was set back to `now_ms`: what waits has waited as long as before, and nothing lies ahead of now.
+ * @param by_ms how far, since the last evaluation
+ */
+export function setBack(alert: ActiveAlert, by_ms: number, now_ms: number): void {
+  if (alert.state === 'pending') alert.activeAt_ms -= by_ms;
+  alert.activeAt_ms = Math.min(alert.activeAt_ms, now_ms);
+  if (alert.firedAt_ms !== undefined) alert.firedAt_ms = Math.min(alert.firedAt_ms, now_ms);
+  if (alert.resolvedAt_ms !== undefined) alert.resolvedAt_ms = Math.min(alert.resolvedAt_ms, now_ms);
+  if (alert.keepFiringSince_ms !== undefined) alert.keepFiringSince_ms -= by_ms;
+  if (alert.unconfirmedUntil_ms !== undefined) alert.unconfirmedUntil_ms -= by_ms;
+  if (alert.lastSentAt_ms > now_ms) alert.lastSentAt_ms = -Infinity;
+}
+
 /** When what fires is told again, and until when it holds if nothing more is heard of it. */
 export interface ResendRules {
   readonly resendDelay_ms: number;

@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts';
 import { labelsKey } from '../promql/labels.ts';
 import type { Labels } from '../store/queryable.ts';
 import type { Notification } from './alert.ts';
-import type { ActiveAlert } from './alert_states.ts';
+import { setBack, type ActiveAlert } from './alert_states.ts';
 import { createAlertingRun, type AlertingRun, type Asked } from './alerting.ts';
 import type { RuleGroupStatus, RuleStatus } from './board.ts';
 import type {
@@ -164,6 +164,11 @@ export function createGroup(group: RuleGroup, options: GroupOptions): GroupRun {
   function* steps(time_ms: number, around: Surroundings): Generator<void, Evaluation, void> {
     const into: Gathered = { samples: [], transitions: [], notifications: [], failures: [], textErrors: [] };
     let took_s = 0;
+    if (time_ms < lastEvaluation_ms) {
+      for (const { alerting } of runs) {
+        for (const alert of alerting?.active.values() ?? []) setBack(alert, lastEvaluation_ms - time_ms, time_ms);
+      }
+    }
     for (const run of runs) {
       evaluateRule(run, time_ms, around, into);
       took_s += run.evaluation_s;
@@ -191,7 +196,6 @@ export function createGroup(group: RuleGroup, options: GroupOptions): GroupRun {
       }
     }
     orphans.push(...left.flatMap(({ series }) => [...series.values()]));
-    lastEvaluation_ms = before.at_ms;
   }
 
   return {
@@ -225,9 +229,14 @@ export function createGroup(group: RuleGroup, options: GroupOptions): GroupRun {
       at_ms: lastEvaluation_ms,
       rules: runs.map(({ key, alerting, series }) => ({ key, series, active: alerting?.active ?? new Map() })),
     }),
-    takeOver: (before, now_ms) => adopt(before, (alert, for_ms) => withFor(alert, for_ms, now_ms)),
-    restore: (before, now_ms) =>
-      adopt(before, (alert, for_ms) => restored(alert, before.at_ms, now_ms, { for_ms, interval_ms })),
+    takeOver(before, now_ms) {
+      adopt(before, (alert, for_ms) => withFor(alert, for_ms, now_ms));
+      lastEvaluation_ms = before.at_ms;
+    },
+    restore(before, now_ms) {
+      adopt(before, (alert, for_ms) => restored(alert, before.at_ms, now_ms, { for_ms, interval_ms }));
+      lastEvaluation_ms = Math.min(before.at_ms, now_ms);
+    },
   };
 }
 

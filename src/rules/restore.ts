@@ -1,6 +1,6 @@
 /** What outlives a process of the alerts of a rule, and what becomes of it in the next (rules/group.go of Prometheus). */
 import type { ActiveAlert } from './alert_states.ts';
-import { RESOLVED_RETENTION_MS } from './alert_states.ts';
+import { RESOLVED_RETENTION_MS, setBack } from './alert_states.ts';
 
 /** What is older is forgotten. */
 export const OUTAGE_TOLERANCE_MS = 60 * 60_000;
@@ -25,6 +25,12 @@ export function restored(
   { for_ms, interval_ms }: RestoreRules,
 ): ActiveAlert | undefined {
   if (now_ms - downAt_ms > OUTAGE_TOLERANCE_MS) return undefined;
+  if (now_ms < downAt_ms) {
+    // A machine without a clock of its own begins where its file system ended, or long before.
+    const moved = { ...alert };
+    setBack(moved, downAt_ms - now_ms, now_ms);
+    return restored(moved, now_ms, now_ms, { for_ms, interval_ms });
+  }
   const unconfirmedUntil_ms = now_ms + Math.max(2 * interval_ms, SETTLING_MS);
   if (alert.state === 'inactive') {
     return now_ms - alert.resolvedAt_ms! > RESOLVED_RETENTION_MS ? undefined : { ...alert };

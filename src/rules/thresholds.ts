@@ -1,14 +1,26 @@
 /** The short form of thresholds: one metric and its limits, made into a rule. */
 import * as v from 'valibot';
 import { optional, option, positiveDuration, required, duration } from '../config/options.ts';
-import type { Place } from '../errors.ts';
+import { messageOf, type Place } from '../errors.ts';
 import { prometheusDurationText } from './duration.ts';
 import { escapePattern, labelText, numberText, selectorText } from './expression_text.ts';
 import type { Matcher } from '../store/queryable.ts';
+import { compileRegExp } from '../text/regexp.ts';
 import type { AlertingRule, RuleGroup } from './rule.ts';
+import { checkAlertText } from './template/alert_text.ts';
 
 const text = (what: string) => v.pipe(v.string(), v.minLength(1, what));
-const texts = () => v.record(v.string(), v.string());
+const templates = () =>
+  v.pipe(
+    v.record(v.string(), v.string()),
+    v.check(
+      (texts) => Object.values(texts).every((one) => faultOf(() => checkAlertText(one)) === undefined),
+      ({ input }) =>
+        `templates: ${Object.values(input)
+          .map((one) => faultOf(() => checkAlertText(one)) ?? '')
+          .find((fault) => fault !== '')}`,
+    ),
+  );
 
 export const thresholdSchema = v.pipe(
   v.strictObject({
@@ -18,7 +30,16 @@ export const thresholdSchema = v.pipe(
       'As the Prometheus exporter shows it: system_memory_linux_available_bytes.',
     ),
     where: option(
-      v.record(v.string(), v.union([v.string(), v.array(v.string())])),
+      v.pipe(
+        v.record(v.string(), v.union([v.string(), v.array(v.string())])),
+        v.check(
+          (labels) => Object.values(labels).every((value) => patternFault(value) === undefined),
+          ({ input }) =>
+            `patterns of RE2: ${Object.values(input)
+              .map(patternFault)
+              .find((fault) => fault !== undefined)}`,
+        ),
+      ),
       'Labels of the series: a value, a list of values, /PATTERN/ (RE2, for the whole value); with ! before it, all others.',
       {},
     ),
@@ -41,8 +62,8 @@ export const thresholdSchema = v.pipe(
       'When there is no value any more: ok ends the alert, alert makes it active, keep leaves it as it is.',
       'ok',
     ),
-    labels: option(texts(), 'Further labels of the alert; templates as in rule files.', {}),
-    annotations: option(texts(), 'Annotations of the alert; templates as in rule files.', {}),
+    labels: option(templates(), 'Further labels of the alert; templates as in rule files.', {}),
+    annotations: option(templates(), 'Annotations of the alert; templates as in rule files.', {}),
   }),
   v.check(({ above, below }) => above !== undefined || below !== undefined, 'above or below'),
   v.check(
@@ -62,6 +83,20 @@ export const thresholdSchema = v.pipe(
 );
 
 export type Threshold = v.InferOutput<typeof thresholdSchema>;
+
+function patternFault(value: string | readonly string[]): string | undefined {
+  const matcher = labelMatcher('', value);
+  return matcher.op.endsWith('~') ? faultOf(() => void compileRegExp(matcher.value)) : undefined;
+}
+
+function faultOf(check: () => void): string | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
 
 /** The group that thresholds are evaluated in. */
 export const THRESHOLDS_GROUP = 'thresholds';

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { labelsText } from '../../src/promql/labels.ts';
+import { exportRules } from '../../src/rules/export.ts';
 import { parseAnyRules } from '../../src/rules/sources.ts';
 import { runSuite } from '../../src/rules/unit_test/suite.ts';
 import { dayNotation, replayedDay } from '../support/replayed_day.ts';
@@ -206,5 +207,30 @@ describe('sonde rules test', () => {
     expect(output).toMatch(/^\s*SUCCESS\s*$/);
     expect(passed).toBe(true);
     expect(runSuite(file).tests.flatMap(({ failures }) => failures)).toEqual([]);
+  });
+});
+
+describe('sonde rules export', () => {
+  test('what it prints is a rule file to promtool, and says what it said', async () => {
+    const drools =
+      'rule "D" when $m : Metric(name == "a.b", labels["x y"] == "on", value > 1) then alert("yes"); for("5m"); end';
+    const thresholds = `processors:
+  alert_rules:
+    thresholds:
+      - { metric: a.b, where: { x: ["1", "y.z"], no: '!/a|b/' }, above: 9, clear_below: 8, severity: "on" }
+      - { metric: c, below: 1, above: 9, clear_above: 2, no_data: alert, rate: 5m, aggregate: sum, by: [x, "a b"] }
+      - { metric: d, below: 1, clear_above: 2, no_data: keep, window: 90s, labels: { t: "{{ $labels.x }}", u: "yes" } }
+`;
+    const paths = [write('d.drl', drools), write('t.yaml', thresholds), RULES];
+    const groups = paths.flatMap((path) => parseAnyRules(readFileSync(path, 'utf8'), path).file.groups);
+    const { yaml } = exportRules(groups);
+    const exported = write('exported.yml', yaml);
+    const output = await new Promise<string>((done) => {
+      execFile(promtool, ['check', 'rules', exported], (_error, stdout, stderr) => done(stdout + stderr));
+    });
+    const count = groups.flatMap((group) => group.rules).length;
+    expect(output).toContain(`SUCCESS: ${count} rules found`);
+    // Once they are rules of Prometheus, they come out as they went in.
+    expect(exportRules(parseAnyRules(yaml, exported).file.groups)).toEqual({ yaml, notices: [] });
   });
 });

@@ -178,6 +178,21 @@ describe('restored', () => {
     expect([at(10), at(11), at(12)]).toEqual([[], [], ['resolved']]);
   });
 
+  test('restored takes times ahead of now for those of a clock that was set back', () => {
+    const rules = { for_ms: HOUR, interval_ms: 15_000 };
+    const downAt_ms = 1000 * HOUR;
+    const pending = restored(alert({ activeAt_ms: downAt_ms - 20 * MINUTE }), downAt_ms, HOUR, rules)!;
+    expect(pending.activeAt_ms).toBe(HOUR - 20 * MINUTE);
+    const fired = { state: 'firing', activeAt_ms: downAt_ms - HOUR, firedAt_ms: downAt_ms } as const;
+    expect(restored(alert({ ...fired, lastSentAt_ms: downAt_ms }), downAt_ms, HOUR, rules)).toMatchObject({
+      state: 'pending',
+      lastSentAt_ms: -Infinity,
+    });
+    const firing = restored(alert({ ...fired, lastSentAt_ms: downAt_ms }), downAt_ms, HOUR, { ...rules, for_ms: 0 })!;
+    expect(firing).toMatchObject({ state: 'firing', activeAt_ms: HOUR, firedAt_ms: HOUR, lastSentAt_ms: -Infinity });
+    expect(firing.unconfirmedUntil_ms).toBe(HOUR + 2 * MINUTE);
+  });
+
   test('restored goes on telling what was resolved until it was told long enough', () => {
     const before = alert({ state: 'inactive', firedAt_ms: 0, resolvedAt_ms: HOUR });
     const rules = { for_ms: 0, interval_ms: 15_000 };

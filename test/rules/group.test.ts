@@ -141,6 +141,26 @@ describe('createGroup', () => {
     ]);
   });
 
+  test('createGroup goes on where it was when the clock is set back: what waits has waited, and what fires is told', () => {
+    const around = world({ bad: vector([{}, 1]), worse: vector([{}, 1]) });
+    const rules = [alerting({ for_ms: 600_000 }), alerting({ name: 'B', expr: 'worse' })];
+    const run = createGroup(groupOf(rules), OPTIONS);
+    const begin_ms = 100 * 3_600_000;
+    run.evaluate(begin_ms, around);
+    run.evaluate(begin_ms + 300_000, around);
+    const told = (time_ms: number): string[] =>
+      run.evaluate(time_ms, around).notifications.map(({ alert, startsAt_ms, endsAt_ms }) => {
+        expect(startsAt_ms).toBeLessThanOrEqual(time_ms);
+        expect(endsAt_ms).toBe(time_ms + 240_000);
+        return alert.rule;
+      });
+    // Two hours back, where five minutes are left of the ten.
+    const back_ms = begin_ms - 7_200_000;
+    expect(told(back_ms)).toEqual(['B']);
+    expect(told(back_ms + 299_000)).toEqual(['B']);
+    expect(told(back_ms + 300_000)).toEqual(['A']);
+  });
+
   test('createGroup lets a rule that fails cost only itself', () => {
     const around = world({ bad: new Error('too many samples'), x: vector([{ __name__: 'x', a: '1' }, 2]) });
     const run = createGroup(groupOf([alerting(), recording({ labels: new Map([['team', 'core']]) })]), OPTIONS);

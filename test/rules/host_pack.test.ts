@@ -40,7 +40,7 @@ test('each alert of the pack has its page', () => {
 async function shownMetrics(): Promise<Map<string, Set<string>>> {
   const shown = new Map<string, Set<string>>();
   for (const load of Object.values(receivers)) {
-    const { metrics = {} } = (await load()).default;
+    const { metrics } = (await load()).default;
     for (const { name, unit, instrument, attributes } of Object.values(metrics)) {
       const named = { name, unit, isCounter: instrument === 'counter', isGauge: instrument === 'gauge' };
       const translated = translateMetricName(named, { strategy: 'UnderscoreEscapingWithSuffixes', namespace: '' })!;

@@ -98,7 +98,8 @@ function evaluateAll(
   world: World,
   failures: TestFailure[],
 ): boolean {
-  const last_ms = Math.max(0, ...[...test.alertTests, ...test.queryTests].map(({ time_ms }) => time_ms));
+  const times = [...test.alertTests, ...test.queryTests].map(({ time_ms }) => time_ms);
+  const last_ms = times.reduce((last, time_ms) => Math.max(last, time_ms), 0);
   const due = test.alertTests.toSorted((a, b) => a.time_ms - b.time_ms);
   for (let time_ms = 0; time_ms <= last_ms; time_ms += interval_ms) {
     world.moveTo(time_ms);
@@ -151,6 +152,8 @@ interface Loaded {
   readonly labels: Labels;
   readonly points: readonly Point[];
   next: number;
+  /** The last one that is loaded. */
+  last: Point;
 }
 
 function createWorld({ interval_ms: step_ms }: UnitTest, file: UnitTestFile): World {
@@ -170,7 +173,9 @@ function createWorld({ interval_ms: step_ms }: UnitTest, file: UnitTestFile): Wo
     for (const one of series.values()) {
       for (; one.next < one.points.length && one.next * step_ms <= time_ms; one.next++) {
         const point = one.points[one.next];
-        if (point !== undefined) store.append(one.labels, one.next * step_ms, hinted(point, one.points[one.next - 1]));
+        if (point === undefined) continue;
+        store.append(one.labels, one.next * step_ms, hinted(point, one.last));
+        one.last = point;
       }
     }
   }
@@ -201,7 +206,7 @@ function read(text: string, place: Place): Loaded {
     const { labels, points } = parseSeries(text);
     if (labels.size === 0 && points.some((point) => point !== undefined))
       throw new SyntaxError('Cannot load a series: it has no labels');
-    return { labels, points, next: 0 };
+    return { labels, points, next: 0, last: undefined };
   } catch (error) {
     throw new SeriesError(messageOf(error), place, error);
   }
@@ -211,10 +216,11 @@ function append(store: SeriesStore, { labels, time_ms, value }: RuleSample): str
   return store.append(labels, time_ms, value);
 }
 
-/** With what Prometheus' store finds out about resets, which is shown where histograms are compared. */
-function hinted(point: Exclude<Point, undefined>, previous: Point): number | NativeHistogram | 'stale' {
-  if (typeof point !== 'object' || point.counterReset === 'gauge' || typeof previous !== 'object') return point;
-  return { ...point, counterReset: hasReset(point, previous) ? 'reset' : 'none' };
+/** With what Prometheus' store says of resets: that there was none since the histogram before, or nothing. */
+function hinted(point: Exclude<Point, undefined>, last: Point): number | NativeHistogram | 'stale' {
+  if (typeof point !== 'object' || point.counterReset === 'gauge') return point;
+  const goesOn = typeof last === 'object' && last.counterReset !== 'gauge' && !hasReset(point, last);
+  return { ...point, counterReset: goesOn ? 'none' : 'unknown' };
 }
 
 /** Rules ask the same at each evaluation: what is parsed is remembered. */
