@@ -49,7 +49,7 @@ function metricEnd(text: string): number {
   return head.length + braces[0].length;
 }
 
-const DIGITS = String.raw`(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?`;
+const DIGITS = String.raw`(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:[eE][-+]?\d+)?`;
 const WORD = '(?:[Ii][Nn][Ff]|[Nn][Aa][Nn])';
 const ITEM = new RegExp(
   String.raw`\s*(?:` +
