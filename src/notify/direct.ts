@@ -56,14 +56,15 @@ export function createDirect({ name, config, transport, log, silences, random }:
   let running: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let sweeper: NodeJS.Timeout | undefined;
-  /** Not before. */
+  /** Not before, by a clock that nobody sets. */
   let notBefore_ms = 0;
 
   function schedule(): void {
     if (!isStarted || running !== undefined || transitions.waiting === 0 || ending.signal.aborted) return;
     clearTimeout(timer);
-    const wait_ms = Math.max(transitions.waitingSince_ms + config.group_wait, notBefore_ms) - Date.now();
-    timer = setTimeout(run, Math.max(0, wait_ms)).unref();
+    const waited_ms = Math.max(0, Date.now() - transitions.waitingSince_ms);
+    const wait_ms = Math.max(0, config.group_wait - waited_ms, notBefore_ms - performance.now());
+    timer = setTimeout(run, wait_ms).unref();
   }
 
   function run(): void {
@@ -81,7 +82,7 @@ export function createDirect({ name, config, transport, log, silences, random }:
       if (transitions.waiting === 0 || ending.signal.aborted) return;
       const wait_ms = isLast ? 0 : (bucket?.take(now_ms) ?? 0);
       if (wait_ms > 0) {
-        notBefore_ms = now_ms + wait_ms;
+        notBefore_ms = performance.now() + wait_ms;
         return;
       }
       const taken = transitions.take(transport.isPerAlert === true ? 1 : Infinity);
@@ -109,7 +110,7 @@ export function createDirect({ name, config, transport, log, silences, random }:
       }
       transitions.putBack(items, overtaken, Date.now());
       const asked_ms = error instanceof RetryableError ? error.retryAfter_ms : 0;
-      notBefore_ms = Date.now() + backoff.next(asked_ms);
+      notBefore_ms = performance.now() + backoff.next(asked_ms);
       const what = error instanceof PermanentError ? `${transport.hint}, it is tried again` : 'it is tried again';
       log.once(complaint, `Notifier "${name}" (${transport.place}) does not get through: ${why}; ${what}`);
       return false;

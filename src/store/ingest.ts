@@ -20,6 +20,8 @@ export interface IngestOptions {
   readonly slotFor: (pairs: Pairs) => number | Refusal | 'unselected';
   /** Whether samples of a time can be taken at all. */
   readonly checkTime: (time_ms: number) => Refusal | undefined;
+  /** The clock, in Unix milliseconds. */
+  readonly now_ms: () => number;
 }
 
 export interface Ingest {
@@ -59,11 +61,14 @@ interface Plan {
   epoch: number;
 }
 
+/** A sample that far ahead of the clock, with one after it that is not, was taken before the clock was set back. */
+const SET_BACK_MS = 60_000;
+
 /** What resources say of themselves hardly ever changes. */
 const TARGET_INFO_INTERVAL_MS = 10_000;
 
 export function createIngest(options: IngestOptions): Ingest {
-  const { names, table, samples, slotFor, checkTime, hasTargetInfo, onMetric } = options;
+  const { names, table, samples, slotFor, checkTime, hasTargetInfo, onMetric, now_ms } = options;
   /** What each receiver's last collection held, by the pipeline it came through. */
   const layouts = new Map<string, Layout>();
   const targets = new WeakMap<Resource, { readonly pairs: Pairs | undefined; slot: number; generation: number }>();
@@ -144,8 +149,12 @@ export function createIngest(options: IngestOptions): Ingest {
 
   function add(slot: number, time_ms: number, value: Value): Refusal | undefined {
     const last = samples.lastTime[slot]!;
-    if (time_ms <= last) {
-      if (time_ms < last) return 'out_of_order';
+    if (time_ms < last) {
+      const ahead_ms = now_ms() + SET_BACK_MS;
+      if (last <= ahead_ms || time_ms > ahead_ms) return 'out_of_order';
+      // What was taken would keep everything out until the clock is there again.
+      samples.release(slot);
+    } else if (time_ms === last) {
       return samples.isLast(slot, value) ? undefined : 'duplicate_time';
     }
     if (typeof value === 'number') samples.append(slot, time_ms, value);

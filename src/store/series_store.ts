@@ -157,6 +157,7 @@ export function createStore(options: StoreOptions): SeriesStore {
     hasTargetInfo: translation.hasTargetInfo,
     slotFor,
     checkTime,
+    now_ms,
     onMetric: (metric) => void metrics.set(metric.name, metric),
   });
   const maintenance_ms = Math.min(10_000, retention_ms / 64);

@@ -1,5 +1,5 @@
 /** What all notifiers without an Alertmanager have in common, seen at a web hook. */
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { startHttpBackEnd, type HttpBackEnd } from '../support/http_back_end.ts';
 import { firing, makeDispatcher, resolved, type Made } from './notifications.ts';
 
@@ -104,12 +104,25 @@ test('an attempt that failed is made again while it is true, and says the latest
   backEnd.answer = (_, response) => void response.end();
   tell(resolved({ ...named('a'), startsAt_ms }), firing(named('b')));
   await expect.poll(told, { timeout: 5000 }).toEqual(['firing b', 'resolved a']);
+  await expect.poll(() => log.lines.length).toBe(2);
   const texts = log.lines.map(({ message }) => message);
   expect(texts[0]).toMatch(
     /^Notifier "hook" \(webhook at 127\.0\.0\.1:\d+\) does not get through: .*503.*busy; it is tried again$/,
   );
   expect(texts[1]).toMatch(/gets through again$/);
   expect(JSON.stringify(log.lines)).not.toContain('secret-path');
+});
+
+test('a clock that is set back does not put the next attempt off', async () => {
+  const { tell, told, backEnd, log } = await start();
+  backEnd.answer = (_, response) => void response.writeHead(503).end();
+  tell(firing(named('a')));
+  await expect.poll(() => log.lines.length).toBe(1);
+  const now_ms = Date.now();
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(now_ms - 3_600_000);
+  onTestFinished(() => clock.mockRestore());
+  backEnd.answer = (_, response) => void response.end();
+  await expect.poll(told, { timeout: 5000 }).toEqual(['firing a', 'firing a']);
 });
 
 test('a message that is refused for good is dropped and counted, and later ones are sent', async () => {

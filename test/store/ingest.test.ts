@@ -218,6 +218,26 @@ test('consume refuses deltas, names of nothing, and what is out of order, with a
   expect(contentOf(store)).toEqual({ 'load{}': [[START, 1]], 'load{n="1"}': [[START, 1]] });
 });
 
+test('consume begins series anew that are ahead of a clock that was set back', () => {
+  const clock = { now: START };
+  const { store } = storeWithoutInfo(clock);
+  const layout = [seriesOf(load), seriesOf(metricOf('flat', { unit: '' }))];
+  const consume = (ms: number) => Object.fromEntries(store.consume(batchOf(layout, [ms, 1], START + ms)));
+  for (let ms = 0; ms < 200_000; ms += 1000) expect(consume(ms)).toEqual({});
+  // By so little that it may as well be a sender's disorder.
+  clock.now = START + 170_000;
+  expect(consume(170_000)).toEqual({ out_of_order: 2 });
+  clock.now = START - 1_800_000;
+  expect(consume(-1_800_000)).toEqual({});
+  expect(consume(-1_799_000)).toEqual({});
+  expect(store.append(new Map([['__name__', 'load']]), START - 1_798_000, 7)).toBeUndefined();
+  expect(contentOf(store)['load{}']).toEqual([
+    [START - 1_800_000, -1_800_000],
+    [START - 1_799_000, -1_799_000],
+    [START - 1_798_000, 7],
+  ]);
+});
+
 test('consume keeps the time of each row to the millisecond, at the very edge of one too', () => {
   const { store } = storeWithoutInfo({ now: START });
   const layout = [0, 1, 2].map((n) => seriesOf(load, { n }));
