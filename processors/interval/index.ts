@@ -110,17 +110,20 @@ export default defineProcessor({
       const isOnDemand = batch.collection?.onDemand === true;
       const isEmptyCollection = batch.count === 0 && batch.collection !== undefined;
       if (isOnDemand || (plan.held.length === 0 && !isEmptyCollection)) return next.consume(batch);
-      // First what may be refused: then nothing of the batch is held yet.
+      // First what may be refused, now or later: nothing of the batch is held until then, for its sender repeats all of it.
       const passing = plan.passing.length === 0 ? undefined : pass(batch, plan.passing, plan.passingSeries);
+      return passing === undefined ? holdBatch(plan, batch) : passing.then(() => holdBatch(plan, batch));
+    }
+
+    function holdBatch(plan: Plan, batch: MetricBatch): Promise<void> | void {
       if (timer === undefined) schedule(performance.now() + config.interval);
       const untold = holdRows(plan, batch);
-      if (untold.length === 0) return passing;
-      const ends = pass(
+      if (untold.length === 0) return undefined;
+      return pass(
         batch,
         untold,
         untold.map((row) => batch.series[row]!),
       );
-      return Promise.all([passing, ends]).then(() => undefined);
     }
 
     function pass(batch: MetricBatch, rows: readonly number[], series: Layout): Promise<void> | void {

@@ -138,6 +138,19 @@ describe('interval', () => {
     expect(run.out[1]).toBe(whole);
   });
 
+  test('holds nothing of a batch of which the rest is refused later, as it comes again', async () => {
+    const run = runProcessor(interval, { interval: '1s', pass_through: { gauge: true } });
+    const batch = metricBatch([series(GAUGE), series(DELTA)], [1, 5], at(1));
+    run.answer = () => Promise.reject(new RetryableError('full'));
+    await expect(run.consume(batch)).rejects.toThrow('full');
+    expect(run.held).toBe(0);
+    run.answer = () => Promise.resolve();
+    await run.consume(batch);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(rowsOf(run).at(-1)).toEqual(['d', {}, 5]);
+    expect([run.held, run.dropped.size]).toEqual([0, 0]);
+  });
+
   test('hands on what a receiver measures as a whole collection, an empty one too', async () => {
     const run = runProcessor(interval, { interval: '1s' });
     await run.consume(metricBatch([series('a')], [1], cpu));
