@@ -86,7 +86,11 @@ function evaluateOnce(
       if (result.type === 'scalar') return [{ labels: new Map(), value: result.value }];
       throw new Error('rule result is not a vector or scalar');
     },
-    append: (sample) => store.append(sample.labels, sample.time_ms, sample.value),
+    append(sample) {
+      // What the file has of it already, as an agent's ALERTS, stays as it is.
+      store.append(sample.labels, sample.time_ms, sample.value);
+      return undefined;
+    },
     monotonic_ms: () => performance.now(),
   };
   return groups.map((group) => {

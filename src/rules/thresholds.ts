@@ -184,7 +184,7 @@ function defaultName({ metric, above, below }: Threshold): string {
   return below === undefined ? `${name}Above` : `${name}OutOfRange`;
 }
 
-function defaultSummary({ metric, above, below, rate, window, aggregate }: Threshold): string {
+function defaultSummary({ metric, above, below, rate, window, aggregate, no_data }: Threshold): string {
   let what = aggregate === undefined ? metric : `${aggregate} of ${metric}`;
   if (rate !== undefined) what = `Rise per second of ${what}`;
   if (window !== undefined) what = `Average of ${what}`;
@@ -193,5 +193,8 @@ function defaultSummary({ metric, above, below, rate, window, aggregate }: Thres
     ...(below === undefined ? [] : [`below ${below}`]),
   ].join(' or ');
   // A metric's name may be any text.
-  return `${what.replaceAll('{{', '{')} is {{ $value | humanize }}: limit is ${limits}`;
+  what = what.replaceAll('{{', '{');
+  const found = `${what} is {{ $value | humanize }}: limit is ${limits}`;
+  if (no_data !== 'alert') return found;
+  return `{{ if eq (printf "%v" $value) "NaN" }}${what} has no data{{ else }}${found}{{ end }}`;
 }

@@ -136,6 +136,13 @@ describe('sonde rules eval', () => {
     ]);
   });
 
+  test('eval takes what an agent shows, its own alerts among it', async () => {
+    const at = folderOf({ 'r.yaml': RULES, scrape: 'a 9\ntwice 7\nALERTS{alertname="High",alertstate="firing"} 1\n' });
+    const { code, printed, complained } = await rules('eval', at('r.yaml'), '--data', at('scrape'));
+    expect([code, complained]).toEqual([0, '']);
+    expect(printed).toContain('firing {alertname="High"} 7');
+  });
+
   test('eval says what it cannot read or evaluate', async () => {
     const at = folderOf({
       'r.yaml': RULES.replace('a * 2', 'a * on () a'),

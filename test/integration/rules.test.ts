@@ -48,17 +48,9 @@ describe('a replayed day', () => {
   const { groups } = parseAnyRules(readFileSync(RULES, 'utf8'), RULES).file;
   let moments: readonly Moment[];
   beforeAll(() => {
-    moments = replay(
-      day,
-      groups,
-      {
-        minutes: MINUTES,
-        externalLabels: { site: 'north' },
-        externalURL: 'http://p.example',
-      },
-      60_000,
-    );
-  });
+    const options = { minutes: MINUTES, externalLabels: { site: 'north' }, externalURL: 'http://p.example' };
+    moments = replay(day, groups, options);
+  }, 60_000);
 
   const testFile = () => ({
     rule_files: [RULES],

@@ -128,6 +128,14 @@ describe('thresholds at work', () => {
     expect([firing('ok'), firing('keep'), firing('alert')]).toEqual([6, 12, 12]);
   });
 
+  test('no_data: alert says that there are no data', () => {
+    const group = groupOf({ metric: 'a', where: { x: '1' }, above: 10, no_data: 'alert' });
+    const day = [{ series: 'a{x="1"}', values: [11, ...Array.from({ length: 8 }, () => undefined)] }];
+    const moments = replay(day, [group], { minutes: 8, externalLabels: {}, externalURL: '' });
+    const summaries = moments.flatMap(({ firing }) => firing.map(({ annotations }) => annotations.get('summary')));
+    expect([...new Set(summaries)]).toEqual(['a is 11: limit is above 10', 'a has no data']);
+  });
+
   test('exportRules writes hysteresis that Prometheus keeps as we do', () => {
     const value = fc.option(fc.integer({ min: 0, max: 12 }), { nil: undefined, freq: 12 });
     fc.assert(
