@@ -3,7 +3,7 @@ import { closeSync, fsync, openSync, readFileSync, renameSync, writeSync } from 
 import { dirname, join, resolve } from 'node:path';
 import type { ComponentLog } from './component.ts';
 import { messageOf } from './errors.ts';
-import { makeFolder, stateDirectory } from './state_directory.ts';
+import { checkOrdinaryFile, makeFolder, stateDirectory } from './state_directory.ts';
 
 export interface PositionFile<P> {
   readonly path: string;
@@ -57,6 +57,7 @@ export function createPositionFile<P>({ path, parse, log, words = POSITION }: Po
     load() {
       let text: string;
       try {
+        checkOrdinaryFile(path);
         text = readFileSync(path, 'utf8');
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
@@ -93,6 +94,7 @@ function parseText<P>(text: string, parse: (value: unknown) => P | undefined): P
 
 /** Whole or not at all, by a file beside it that takes its place. */
 function write(path: string, text: string): void {
+  checkOrdinaryFile(path);
   const beside = `${path}.new`;
   let fd: number;
   try {

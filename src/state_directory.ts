@@ -29,3 +29,13 @@ export function makeFolder(path: string): void {
     makeFolder(path);
   }
 }
+
+/**
+ * For files that are set aside when they are damaged, and replaced: a device, as /dev/null, would be gone for all.
+ * @throws {TypeError} something else is there
+ */
+export function checkOrdinaryFile(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) {
+    throw new TypeError(`Cannot use "${path}": it is no ordinary file`);
+  }
+}

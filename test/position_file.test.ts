@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -33,6 +33,19 @@ test.each(['', '{', '"text"'])('createPositionFile sets %j aside, and says so', 
   expect(existsSync(path)).toBe(false);
 });
 
+test('createPositionFile neither sets aside nor replaces what is no file', () => {
+  const { folder, log } = create();
+  const path = join(folder, 'folder');
+  mkdirSync(path);
+  const file = createPositionFile({ path, parse: () => undefined, log });
+  expect(() => file.load()).toThrow('it is no ordinary file');
+  file.save(1);
+  expect(log.lines.map(({ message }) => message)).toEqual([
+    `Cannot keep the position: Cannot use "${path}": it is no ordinary file; a restart would read again from before`,
+  ]);
+  expect(readdirSync(folder)).toEqual(['folder']);
+});
+
 test('createPositionFile says once that it cannot keep a position, and when it can again', () => {
   const { file, folder, log } = create();
   writeFileSync(join(folder, 'below'), '');
@@ -52,7 +65,7 @@ test('createPositionFile throws where it cannot be read at all', () => {
   file.save(1);
   rmSync(path);
   const folder = createPositionFile({ path: join(path, '..'), parse: () => undefined, log: createRecordedLog() });
-  expect(() => folder.load()).toThrow(/^Cannot read the position ".*": EISDIR/);
+  expect(() => folder.load()).toThrow(/^Cannot read the position ".*": .*it is no ordinary file$/);
 });
 
 test('positionPath has a file for each receiver, where systemd says', () => {

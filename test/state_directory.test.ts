@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
-import { makeFolder, stateDirectory } from '../src/state_directory.ts';
+import { checkOrdinaryFile, makeFolder, stateDirectory } from '../src/state_directory.ts';
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -49,4 +49,9 @@ test('makeFolder makes what is missing for its owner alone, and leaves what is t
 
 test.runIf(process.platform === 'linux')('makeFolder gives up where the kernel makes no folders', () => {
   expect(() => makeFolder('/proc/nowhere/below')).toThrow('ENOENT');
+});
+
+test('checkOrdinaryFile refuses devices and folders, and nothing that is a file or may become one', () => {
+  for (const other of ['/dev/null', tmpdir()]) expect(() => checkOrdinaryFile(other)).toThrow('no ordinary file');
+  for (const fine of [import.meta.filename, join(tmpdir(), 'sonde-is-not-there')]) checkOrdinaryFile(fine);
 });

@@ -7,7 +7,7 @@ import { readFileSync, renameSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { makeFolder } from '../state_directory.ts';
+import { checkOrdinaryFile, makeFolder } from '../state_directory.ts';
 import { RANK } from './group.ts';
 import { MODEL_BYTES } from './state.ts';
 
@@ -98,8 +98,13 @@ function bytesOf(numbers: Float64Array): Uint8Array {
   return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
 }
 
-/** What the file holds; undefined where there is none. @throws {SyntaxError} it is damaged: then it was set aside as `.bad` */
+/**
+ * What the file holds; undefined where there is none.
+ * @throws {SyntaxError} it is damaged: then it was set aside as `.bad`
+ * @throws {TypeError} it is no file
+ */
 export function loadKept(path: string): Kept | undefined {
+  checkOrdinaryFile(path);
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(path);
@@ -117,6 +122,7 @@ export function loadKept(path: string): Kept | undefined {
 
 /** Whole or not at all, by a file beside it that takes its place when it is on the disk. */
 export async function saveKept(path: string, bytes: Uint8Array): Promise<void> {
+  checkOrdinaryFile(path);
   makeFolder(dirname(path));
   const beside = `${path}.new`;
   const file = await open(beside, 'w', 0o600);

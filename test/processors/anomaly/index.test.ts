@@ -135,6 +135,17 @@ describe('anomaly', () => {
     await after.processor.stop!();
   });
 
+  test('neither sets aside nor replaces what is no file', async () => {
+    const state_file = join(stateFile(), '..');
+    const run = runProcessor(anomaly, { state_file });
+    await run.processor.start!();
+    expect(run.said[0]).toBe(`warn Cannot use "${state_file}": it is no ordinary file; all series are learnt anew`);
+    await feed(run, 2, () => [1, 2, 3, 4]);
+    await run.processor.stop!();
+    expect(run.said.at(-1)).toMatch('Cannot keep what was learnt: Cannot use');
+    expect(existsSync(`${state_file}.new`)).toBe(false);
+  });
+
   test('says once that what was learnt cannot be kept', async () => {
     // A file is no folder.
     const run = runProcessor(anomaly, { state_file: join(import.meta.filename, 'anomaly.bin') });
