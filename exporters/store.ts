@@ -136,6 +136,7 @@ export default definePullExporter({
             counted(request) {
               figures.counted(request);
               ctx.answered(request.samples, request.duration_s);
+              if (request.endpoint === 'query' || request.endpoint === 'query_range') ctx.watched();
             },
           }),
           ...alertmanagerRoutes(board, { allowsRemoteChanges: config.remote_silences }),
@@ -144,7 +145,8 @@ export default definePullExporter({
         try {
           listener = await ctx.serve({ endpoint, tls, insecure, origins, routes, hasPage: true });
         } catch (error) {
-          await stop();
+          // It may be tried again.
+          await close();
           throw error;
         }
         log.info('Answers PromQL', {
@@ -153,14 +155,16 @@ export default definePullExporter({
           samples: opened.figures().samples,
         });
       },
-      stop,
+      async stop() {
+        // Its queries first: the listener waits for requests under way.
+        turns.close();
+        await listener?.close();
+        await close();
+      },
     };
 
-    async function stop(): Promise<void> {
+    async function close(): Promise<void> {
       withdraw();
-      // Its queries first: the listener waits for requests under way.
-      turns.close();
-      await listener?.close();
       const closing = store;
       store = undefined;
       if (closing === undefined) return;

@@ -121,9 +121,20 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
   function textsOf(form: URLSearchParams, find: (matchers: readonly Matcher[]) => readonly string[]): string[] {
     const lists = matchers(form);
     if (lists.length < 2) return guard(() => find(lists[0] ?? [])).map((text) => JSON.stringify(text));
-    const found = new Set(lists.flatMap((list) => guard(() => find(list))));
+    const inTime = createDeadline();
+    const found = new Set(lists.flatMap((list) => inTime(() => find(list))));
     const sorted = [...found].map((text) => [text, Buffer.from(text)] as const);
     return sorted.sort(([, a], [, b]) => Buffer.compare(a, b)).map(([text]) => JSON.stringify(text));
+  }
+
+  /** Of the selectors of one request together: between two of them the clock is looked at. */
+  function createDeadline(): <T>(work: () => T) => T {
+    const end_ms = performance.now() + limits.time;
+    return (work) => {
+      if (performance.now() <= end_ms) return guard(work);
+      const found = `its selectors take longer than ${limits.time} ms (limit "time")`;
+      throw new ApiError('timeout', `Cannot finish request: ${found}`, { limit: 'time' });
+    };
   }
 
   function matchers(form: URLSearchParams): Matcher[][] {
@@ -171,8 +182,9 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
       const lists = matchParameters(form).map((text) => readSelector(text, 'invalid parameter "match[]": '));
       if (lists.length === 0) throw new ApiError('bad_data', 'no match[] parameter provided');
       const found = new Set<Labels>();
+      const inTime = createDeadline();
       for (const list of lists) {
-        for (const { labels } of guard(() => store.select(list, ...spanOf(form)))) found.add(labels);
+        for (const { labels } of inTime(() => store.select(list, ...spanOf(form)))) found.add(labels);
       }
       const sorted = [...found].sort(compareLabels);
       return listAnswer(sorted.map(labelsJson), form, matchParameters(form).join(' or '));
