@@ -31,6 +31,8 @@ const count = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(leas
 /** What a processor leaves to the one that a reload makes of its new configuration. */
 interface Legacy {
   readonly store: SeriesStore;
+  /** Equal for stores that hold the same. */
+  readonly storeKey: string;
   readonly memories: Memories;
   readonly emitters: ReadonlyMap<string, Emitter>;
 }
@@ -113,7 +115,14 @@ export default defineProcessor({
     const groups = groupsOf(files);
     const needs = needsOf(groups, needsOptions(config));
     const name = `${pipeline}/${id}`;
-    const store = createStore({
+    const storeKey = JSON.stringify([
+      needs.select,
+      needs.retention_ms,
+      config.history,
+      Object.keys(translationOptions).map((key) => config[key as keyof typeof translationOptions]),
+      resource,
+    ]);
+    let store = createStore({
       retention_ms: needs.retention_ms,
       max_bytes: config.history.max_bytes,
       max_series: config.history.max_series,
@@ -168,7 +177,7 @@ export default defineProcessor({
         maxAlerts: config.max_alerts,
         ruleTime_ms: config.limits.time,
       },
-      ask: createAsk(store, config.lookback, {
+      ask: createAsk({ select: (...selection) => store.select(...selection) }, config.lookback, {
         time_ms: config.limits.time,
         samples: config.limits.samples,
         series: config.limits.series,
@@ -203,7 +212,7 @@ export default defineProcessor({
     const sitter = {
       async rise() {
         await rest();
-        return { store, memories: judging.memories(), emitters: judging.emitters };
+        return { store, storeKey, memories: judging.memories(), emitters: judging.emitters };
       },
       resume: work,
     };
@@ -220,12 +229,13 @@ export default defineProcessor({
       if (isLast && owners.get(file.path) === name) owners.delete(file.path);
       return isLast;
     }
-    function goOn(legacy: Legacy | undefined): void {
+    async function goOn(legacy: Legacy | undefined): Promise<void> {
       if (legacy === undefined) {
         const kept = file.load();
         if (kept !== undefined) judging.restore(kept.memories);
       } else {
-        copyHistory(legacy.store, store, needs.retention_ms, Date.now());
+        if (legacy.storeKey === storeKey) store = legacy.store;
+        else await copyHistory(legacy.store, store, needs.retention_ms, Date.now());
         judging.takeOver(legacy.memories, legacy.emitters);
       }
     }
@@ -239,7 +249,7 @@ export default defineProcessor({
         claimFile();
         const legacy = await seats.sit(board, name, sitter);
         try {
-          goOn(legacy);
+          await goOn(legacy);
         } catch (error) {
           leave();
           throw error;

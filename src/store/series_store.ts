@@ -8,7 +8,7 @@ import { HeldSeries } from './held_series.ts';
 import { createIngest } from './ingest.ts';
 import { compileSelection } from './matchers.ts';
 import { createNames } from './names.ts';
-import type { Labels, Matcher, MetricMetadata, NativeHistogram, Queryable } from './queryable.ts';
+import type { Labels, Matcher, MetricMetadata, NativeHistogram, Queryable, StoredSeries } from './queryable.ts';
 import { SampleTable } from './sample_table.ts';
 import { SeriesTable, toPairs, type Pairs } from './series_table.ts';
 import { compareTexts } from './symbols.ts';
@@ -100,6 +100,8 @@ export interface SeriesStore extends Queryable {
   consume(batch: MetricBatch): Refused;
   /** Adds one sample, to a new series if need be. Labels need no order here; those with an empty value are none. */
   append(labels: Labels, time_ms: number, value: number | NativeHistogram | 'stale'): Refusal | undefined;
+  /** Takes over what a series of another store has in the span. What is too old or not selected here is left out. */
+  copy(series: StoredSeries, from_ms: number, to_ms: number): void;
   /** Names of labels of series that match all and may have samples in the span, sorted. */
   labelNames(matchers: readonly Matcher[], from_ms: number, to_ms: number): string[];
   /** Values of a label, sorted. */
@@ -287,6 +289,16 @@ export function createStore(options: StoreOptions): SeriesStore {
       const outcome = ingest.add(slot, time, value);
       maintain(now_ms());
       return outcome;
+    },
+    copy(series, from_ms, to_ms) {
+      const slot = slotFor(toPairs(series.labels));
+      if (typeof slot !== 'number') return;
+      const { count, times, values, stale, histograms } = series.samples(from_ms, to_ms);
+      for (let row = 0; row < count; row++) {
+        if (checkTime(times[row]!) !== undefined) continue;
+        ingest.add(slot, times[row]!, stale?.[row] === 1 ? 'stale' : (histograms?.[row] ?? values[row]!));
+      }
+      maintain(now_ms());
     },
     select: (matchers, from_ms, to_ms) =>
       slotsIn(matchers, from_ms, to_ms).map((slot) => new HeldSeries(slot, table, samples)),

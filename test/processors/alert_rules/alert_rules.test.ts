@@ -134,6 +134,10 @@ describe('alert_rules', () => {
     // The history of the store went over: there was no new sample of level.
     await until(() => expect(namesIn(lastCollection(stage))).toContain('tripled'));
     expect(namesIn(lastCollection(stage))).toContain('ALERTS');
+    // So it does where other series are selected.
+    folder.write(HIGH(110, '      - record: fourfold\n        expr: level * 4 + (up or level * 0)\n'));
+    await run.reload(configOf(folder));
+    await until(() => expect(namesIn(lastCollection(stage))).toContain('fourfold'));
     folder.write(HIGH(200));
     await run.reload(configOf(folder));
     await until(() => expect(said(stage)).toHaveLength(2));

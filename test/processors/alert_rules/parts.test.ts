@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createEmitter } from '../../../processors/alert_rules/emitter.ts';
 import { findingOf } from '../../../processors/alert_rules/findings.ts';
+import { copyHistory } from '../../../processors/alert_rules/history.ts';
 import { createSeats, type Sitter } from '../../../processors/alert_rules/seats.ts';
 import { needsOf } from '../../../processors/alert_rules/selection.ts';
 import { keptAlerts, parseKeptAlerts } from '../../../processors/alert_rules/state_file.ts';
@@ -15,6 +16,7 @@ import { createBoard } from '../../../src/rules/board.ts';
 import type { RuleSample } from '../../../src/rules/evaluation.ts';
 import type { AlertingRule, RuleGroup } from '../../../src/rules/rule.ts';
 import type { Clock } from '../../../src/scheduler.ts';
+import { contentOf, START, storeAt } from '../../store/store_at.ts';
 import { labelsOf } from '../../support/queryable.ts';
 import { RESOURCE } from '../../support/processor.ts';
 
@@ -273,5 +275,31 @@ describe('findingOf', () => {
     expect(findingOf({ alert, to: 'resolved' }, 0).severityNumber).toBe(9);
     const plain = { ...alert, labels: labelsOf({ alertname: 'High' }) };
     expect(findingOf({ alert: plain, to: 'firing' }, 0).severityNumber).toBe(13);
+  });
+});
+
+describe('copyHistory', () => {
+  test('copyHistory takes over every sample and end, and lets others work in between', async () => {
+    const clock = { now: START };
+    const from = storeAt(clock, { max_series: 5000 }).store;
+    const to = storeAt(clock, { max_series: 5000, select: [[{ name: '__name__', op: '!=', value: 'other' }]] }).store;
+    for (let i = 0; i < 3000; i++) {
+      const labels = new Map([
+        ['__name__', i % 10 === 0 ? 'other' : 'm'],
+        ['i', String(i)],
+      ] as const);
+      for (let at = 0; at < 20; at++) from.append(labels, START - 400_000 + at * 15_000, at * i);
+      if (i % 2 === 0) from.append(labels, START, 'stale');
+    }
+    let turns = 0;
+    const count = (): void => void (turns++, (next = setImmediate(count)));
+    let next = setImmediate(count);
+    await copyHistory(from, to, 390_000, START);
+    clearImmediate(next);
+    expect(turns).toBeGreaterThan(0);
+    const expected = contentOf(from, [{ name: '__name__', op: '=', value: 'm' }]);
+    // The first one is older than what is wanted.
+    for (const samples of Object.values(expected)) samples.shift();
+    expect(contentOf(to)).toEqual(expected);
   });
 });
