@@ -37,7 +37,7 @@ test('createPositionFile neither sets aside nor replaces what is no file', () =>
   const { folder, log } = create();
   const path = join(folder, 'folder');
   mkdirSync(path);
-  const file = createPositionFile({ path, parse: () => undefined, log });
+  const file = createPositionFile({ path, parse: (): number | undefined => undefined, log });
   expect(() => file.load()).toThrow('it is no ordinary file');
   file.save(1);
   expect(log.lines.map(({ message }) => message)).toEqual([

@@ -136,7 +136,7 @@ describe('anomaly', () => {
   });
 
   test('neither sets aside nor replaces what is no file', async () => {
-    const state_file = join(stateFile(), '..');
+    const state_file = import.meta.dirname;
     const run = runProcessor(anomaly, { state_file });
     await run.processor.start!();
     expect(run.said[0]).toBe(`warn Cannot use "${state_file}": it is no ordinary file; all series are learnt anew`);
