@@ -1,5 +1,5 @@
 /** How far a source was read, kept through restarts in a small file. */
-import { closeSync, fsync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { ComponentLog } from './component.ts';
 import { messageOf } from './errors.ts';
@@ -52,6 +52,16 @@ export function createPositionFile<P>({ path, parse, log, words = POSITION }: Po
     }
   }
 
+  function setAside(): void {
+    const damage = `Cannot use the kept ${what}: the file is damaged`;
+    try {
+      renameSync(path, `${path}.bad`);
+      log.warn(`${damage}; it is set aside, and ${withoutIt}`, { file: `${path}.bad` });
+    } catch (error) {
+      log.warn(`${damage}, and cannot be set aside: ${messageOf(error)}; ${withoutIt}`, { file: path });
+    }
+  }
+
   return {
     path,
     load() {
@@ -65,10 +75,7 @@ export function createPositionFile<P>({ path, parse, log, words = POSITION }: Po
       }
       const position = parseText(text, parse);
       if (position !== undefined) return position;
-      renameSync(path, `${path}.bad`);
-      log.warn(`Cannot use the kept ${what}: the file is damaged; it is set aside, and ${withoutIt}`, {
-        file: `${path}.bad`,
-      });
+      setAside();
       return undefined;
     },
     save(position) {
@@ -105,7 +112,8 @@ function write(path: string, text: string): void {
     fd = openSync(beside, 'w', 0o600);
   }
   try {
-    writeSync(fd, text);
+    // On a disk that is nearly full, one call may write a part and call that success.
+    writeFileSync(fd, text);
   } finally {
     closeSync(fd);
   }

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createPositionFile, positionPath } from '../src/position_file.ts';
 import { createRecordedLog } from './support/recorded_log.ts';
@@ -66,6 +68,33 @@ test('createPositionFile throws where it cannot be read at all', () => {
   rmSync(path);
   const folder = createPositionFile({ path: join(path, '..'), parse: () => undefined, log: createRecordedLog() });
   expect(() => folder.load()).toThrow(/^Cannot read the position ".*": .*it is no ordinary file$/);
+});
+
+test('createPositionFile keeps the last whole position where the disk takes only a part of the next', async () => {
+  const { path } = create();
+  const module = join(import.meta.dirname, '../src/position_file.ts');
+  const script = `
+    import { createPositionFile } from ${JSON.stringify(module)};
+    const log = { once: (key, message) => console.log(message), over() {}, warn: console.log };
+    const file = createPositionFile({ path: ${JSON.stringify(path)}, parse: (value) => value, log });
+    file.save('before');
+    file.save('x'.repeat(4000));
+    console.log(file.load());`;
+  // A file of more than 512 bytes is cut there, as by a disk without room (POSIX counts so, some shells 1024).
+  const shell = 'ulimit -f 1; exec "$0" --input-type=module-typescript --eval "$1"';
+  const { stdout } = await promisify(execFile)('sh', ['-c', shell, process.execPath, script]);
+  expect(stdout.trim().split('\n')).toEqual([expect.stringMatching(/^Cannot keep the position: EFBIG/), 'before']);
+});
+
+test('createPositionFile goes on where a damaged file cannot be set aside', () => {
+  const { file, path, log } = create();
+  file.save(1);
+  writeFileSync(path, '{');
+  mkdirSync(`${path}.bad/full`, { recursive: true });
+  expect(file.load()).toBeUndefined();
+  expect(log.lines.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^Cannot use the kept position: the file is damaged, and cannot be set aside: /),
+  ]);
 });
 
 test('positionPath has a file for each receiver, where systemd says', () => {

@@ -1,5 +1,5 @@
 /** Keeps silences in a file: each change is on the disk before it is answered. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { messageOf } from '../errors.ts';
@@ -78,7 +78,8 @@ function replace(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const fd = openSync(beside, 'w', 0o600);
   try {
-    writeSync(fd, text);
+    // On a disk that is nearly full, one call of write may write a part and call that success.
+    writeFileSync(fd, text);
     fsyncSync(fd);
   } finally {
     closeSync(fd);
