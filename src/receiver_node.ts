@@ -70,9 +70,7 @@ export function createReceiver(
   let collector: Collector | undefined;
   let pace: Pace | undefined;
   const collect = instance.collect?.bind(instance);
-  if (collect === undefined && (common.adaptive_interval !== undefined || common.burst !== undefined)) {
-    log.warn('Has no interval, as it is sent its data: adaptive_interval and burst change nothing');
-  }
+  for (const option of ineffectiveOptions(common, collect === undefined ? undefined : interval_ms)) log.warn(option);
   if (collect !== undefined) {
     meter.addBatchObservableCallback(collect);
     collector = createCollector({
@@ -104,4 +102,25 @@ export function createReceiver(
     pace,
     thinned,
   };
+}
+
+/** Options that change nothing, each as a sentence. `interval_ms` is undefined for receivers that are pushed to. */
+function ineffectiveOptions(
+  { adaptive_interval, burst }: CommonReceiverConfig,
+  interval_ms: number | undefined,
+): readonly string[] {
+  if (interval_ms === undefined) {
+    const isAny = adaptive_interval !== undefined || burst !== undefined;
+    return isAny ? ['Has no interval, as it is sent its data: adaptive_interval and burst change nothing'] : [];
+  }
+  const sentences: string[] = [];
+  if (adaptive_interval !== undefined && adaptive_interval.max < 2 * interval_ms) {
+    sentences.push('Leaves nothing out: adaptive_interval.max is shorter than two intervals');
+  }
+  if (burst !== undefined && burst.interval >= interval_ms) {
+    sentences.push('Makes no bursts: burst.interval is no shorter than the interval');
+  } else if (burst !== undefined && Math.min(burst.for, burst.per_hour) < burst.interval) {
+    sentences.push('Makes no bursts: burst.for or burst.per_hour is shorter than burst.interval');
+  }
+  return sentences;
 }

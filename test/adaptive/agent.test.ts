@@ -75,3 +75,25 @@ test('An agent pushes everything while an alert waits or fires, and after someon
   await moreOf(pushed);
   expect(figures('page').accepted).toBeGreaterThanOrEqual(figures('still').accepted - 1);
 });
+
+test.each([
+  [{ adaptive_interval: { max: '19s' } }, 'Leaves nothing out: adaptive_interval.max is shorter than two intervals'],
+  [{ burst: { interval: '10s' } }, 'Makes no bursts: burst.interval is no shorter than the interval'],
+  [{ burst: { for: '999ms' } }, 'Makes no bursts: burst.for or burst.per_hour is shorter than burst.interval'],
+  [{ burst: { per_hour: '1ms' } }, 'Makes no bursts: burst.for or burst.per_hour is shorter than burst.interval'],
+  [{ adaptive_interval: { max: '20s' }, burst: { interval: '9s', for: '9s' } }, undefined],
+])('An agent says that %j of a receiver that collects every 10 s changes nothing', async (options, sentence) => {
+  const stage = createStage();
+  const { agent, lines } = makeAgent(
+    {
+      receivers: { still: { collection_interval: '10s', ...options } },
+      exporters: { sink: {} },
+      pipelines: { metrics: { receivers: ['still'], exporters: ['sink'] } },
+    },
+    { ...stage, receivers: [...stage.receivers, still] },
+  );
+  await agent.start();
+  await agent.stop();
+  const said = lines.filter((line) => /Leaves nothing|Makes no bursts/.test(line));
+  expect(said).toEqual(sentence === undefined ? [] : [expect.stringContaining(sentence)]);
+});
