@@ -67,7 +67,7 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
   ): Answer {
     const limit = limitParameter(form);
     const time_ms = Math.min(limits.time, timeLeft_ms(form, waited_ms));
-    const lookback = form.get('lookback_delta') ? lookbackOf(form) : lookback_ms;
+    const lookback = lookbackOf(form) || lookback_ms;
     const query = form.get('query') ?? '';
     const began_ms = performance.now();
     const reads = { samples: 0 };
@@ -217,11 +217,12 @@ function timeLeft_ms(form: URLSearchParams, waited_ms: number): number {
   return left_ms;
 }
 
+/** 0 where it is left out; what is not above 0 is as if it were (as in Prometheus). */
 function lookbackOf(form: URLSearchParams): number {
+  const text = form.get('lookback_delta') ?? '';
+  if (text === '') return 0;
   try {
-    const lookback_ms = Math.trunc(parseDuration(form.get('lookback_delta')!));
-    // As in Prometheus, 0 and less is as if it were left out.
-    return lookback_ms > 0 ? lookback_ms : 300_000;
+    return Math.max(0, Math.trunc(parseDuration(text)));
   } catch (error) {
     const message = `error parsing lookback delta duration: ${(error as Error).message}`;
     throw new ApiError('bad_data', message, { cause: error });

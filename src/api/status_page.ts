@@ -41,7 +41,8 @@ export function createStatusPage({ figures, version, hostName, docsUrl }: Status
       version,
       hostName,
       links: [
-        ...paths.map((path) => ({ href: path, text: path })),
+        // Those of APIs are for programs: without parameters they lead people nowhere.
+        ...paths.filter((path) => !path.startsWith('/api/')).map((path) => ({ href: path, text: path })),
         ...(docsUrl === undefined ? [] : [{ href: docsUrl, text: 'Documentation' }]),
       ],
       now_ms: Date.now(),

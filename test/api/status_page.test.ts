@@ -108,11 +108,14 @@ test('createStatusPage answers browsers with HTML that may load nothing, and pro
   const current = figures([component('cpu', 'receiver', { accepted: 5, dropped: new Map([['timeout', 2]]) })]);
   const page = createStatusPage({ figures: () => current, version: '1.2.3', hostName: 'web-1' });
   const serve = createServe({ page, log: { info() {}, warn() {}, error() {} } });
-  const listener = await serve({ endpoint: '127.0.0.1:0', routes: { '/metrics': () => {} }, hasPage: true });
+  const routes = { '/metrics': () => {}, '/api/v1/query': () => {} };
+  const listener = await serve({ endpoint: '127.0.0.1:0', routes, hasPage: true });
   listeners.push(listener);
   const html = await fetch(listener.url, { headers: { accept: 'text/html,*/*;q=0.8' } });
   expect(html.headers.get('content-security-policy')).toContain("default-src 'none'");
-  expect(await html.text()).toContain('href="/metrics"');
+  const text = await html.text();
+  expect(text).toContain('href="/metrics"');
+  expect(text).not.toContain('href="/api/v1/query"');
   const json = await fetch(listener.url, { headers: { accept: 'application/json' } });
   expect(json.headers.get('content-type')).toBe('application/json');
   expect(await json.json()).toMatchObject({

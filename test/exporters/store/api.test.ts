@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { gunzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { metric, metricBatch, series } from '../../support/processor.ts';
 import { startStore, type StoreRun } from './run.ts';
@@ -229,6 +230,91 @@ describe('the API', () => {
     const large = await run.ask('query', { query: '1'.repeat(1_100_000) }, { method: 'POST' });
     expect(large).toMatchObject({ status: 400, body: { error: expect.stringContaining('over 1048576 bytes') } });
   });
+});
+
+test('whatever is asked, the answer is an envelope, and never an error inside', async () => {
+  const run = await startStore({ limits: { time: '200ms', samples: 20_000 } });
+  await fill(run);
+  const piece = fc.constantFrom(
+    'odd',
+    'disk_io_bytes_total{device="a"}',
+    '[5m]',
+    '[1h:1s]',
+    ' offset 1m',
+    ' @ end()',
+    '(',
+    ')',
+    '{',
+    '}',
+    ' + ',
+    ' * on(n) ',
+    'sum by (n) ',
+    'rate',
+    'topk(2, ',
+    '=~"(a|b)+"',
+    '"',
+    '1e309',
+    '-1',
+    'NaN',
+    '😀',
+    '\u0000',
+    '\n#',
+    '$',
+    '%',
+    ',',
+  );
+  const query = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''));
+  const text = fc.oneof(
+    query,
+    fc.constantFrom('', '0', '-1', String(now_s), '1e308', '5m', '15', 'NaN', '2026-01-01T00:00:00Z', '0x1'),
+    fc.string(),
+  );
+  const form = fc.dictionary(
+    fc.constantFrom(
+      'query',
+      'time',
+      'start',
+      'end',
+      'step',
+      'timeout',
+      'limit',
+      'lookback_delta',
+      'stats',
+      'match[]',
+      'metric',
+      'type',
+      'group_limit',
+    ),
+    text,
+  );
+  const path = fc.constantFrom(
+    'query',
+    'query_range',
+    'series',
+    'labels',
+    'label/n/values',
+    'label/U__a_2e_/values',
+    'metadata',
+    'rules',
+    'alerts',
+    'query_exemplars',
+    'format_query',
+  );
+  await fc.assert(
+    fc.asyncProperty(path, form, query, fc.boolean(), async (where, parameters, asked, isPost) => {
+      const usual = { query: asked, start: String(now_s - 60), end: String(now_s), step: '15' };
+      const { status, body } = await run.ask(
+        where,
+        { ...usual, ...parameters },
+        isPost && /^(query|series|labels)/.test(where) ? { method: 'POST' } : {},
+      );
+      expect([200, 400, 422, 503]).toContain(status);
+      expect(body.status).toBe(status === 200 ? 'success' : 'error');
+      if (status !== 200) expect(body.error).not.toBe('');
+    }),
+    { numRuns: 400 },
+  );
+  expect(run.log.lines.filter(({ message }) => message.includes('Cannot answer a query'))).toEqual([]);
 });
 
 test('pages of allowed sites alone may ask, and read what Prometheus lets them read', async () => {
