@@ -505,3 +505,61 @@ service: { pipelines: { metrics: { receivers: [memory, load], exporters: [promet
     expect(await sonde.stop()).toBe(0);
   }
 });
+
+test('What adaptive_interval leaves out can be told from what arrived, within its bound, and is no gap', async () => {
+  const adaptive = 'adaptive_interval: { max: 2s }';
+  const sonde = await startSonde(`
+agent: { collection_interval: 100ms }
+receivers: { memory: { ${adaptive} }, load: { ${adaptive} }, cpu: { ${adaptive} } }
+exporters:
+  prometheus: { endpoint: 127.0.0.1:PORT }
+  store: { endpoint: 127.0.0.1:PORT }
+  prometheusremotewrite: { endpoint: '${known.url}/api/v1/write' }
+service: { pipelines: { metrics: { receivers: [memory, load, cpu], exporters: [prometheus, store, prometheusremotewrite] } } }
+`);
+  const outOfOrder = (): number => known.output().split('Out of order sample').length;
+  const before = outOfOrder();
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 7000));
+    const now_s = Date.now() / 1000;
+    const [measured, arrived] = await Promise.all([samples(sonde, now_s), samples(known, now_s)]);
+    let [all, sent] = [0, 0];
+    expect(measured.size).toBeGreaterThan(15);
+    for (const [key, points] of measured) {
+      const own = arrived.get(key)!;
+      all += points.length;
+      sent += own.length;
+      const gaps = own.slice(1).map(([time], index) => time - own[index]![0]);
+      expect(Math.max(...gaps)).toBeLessThan(2.5);
+      for (const [time, value] of points) {
+        const next = own.findIndex(([of]) => of >= time);
+        const [to, from] = [own[next], own[next - 1]];
+        // Counters are exact wherever they arrived; of gauges the line between two points is within the bound.
+        if (to?.[0] === time) expect(to[1]).toBe(value);
+        if (to === undefined || from === undefined || key.includes('_total')) continue;
+        const line = from[1] + ((to[1] - from[1]) * (time - from[0])) / (to[0] - from[0]);
+        const floor = key.includes('bytes') ? 2 ** 20 : key.includes('ratio') ? 0.01 : 0.4;
+        expect(Math.abs(value - line)).toBeLessThanOrEqual(Math.max(0.05 * Math.abs(from[1]), floor) * 1.000001);
+      }
+    }
+    expect(sent).toBeLessThan(all * 0.8);
+    expect(outOfOrder()).toBe(before);
+  } finally {
+    await sonde.stop();
+  }
+});
+
+/** Points of the last five seconds, as [seconds, value], by name and labels. */
+async function samples({ url }: Server, now_s: number): Promise<Map<string, readonly (readonly [number, number])[]>> {
+  const query = '{__name__=~"system_(memory|cpu)_.+"}[5s]';
+  const response = await fetch(`${url}/api/v1/query?${new URLSearchParams({ query, time: String(now_s) })}`);
+  const { data } = (await response.json()) as {
+    data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
+  };
+  return new Map(
+    data.result.map(({ metric: { job: _, instance: __, ...labels }, values }) => [
+      JSON.stringify(Object.entries(labels).sort()),
+      values.map(([time, value]) => [time, Number(value)] as const),
+    ]),
+  );
+}
