@@ -557,8 +557,12 @@ async function samples({ url }: Server, now_s: number): Promise<Map<string, read
     data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
   };
   return new Map(
-    data.result.map(({ metric: { job: _, instance: __, ...labels }, values }) => [
-      JSON.stringify(Object.entries(labels).sort()),
+    data.result.map(({ metric: labels, values }) => [
+      JSON.stringify(
+        Object.entries(labels)
+          .filter(([name]) => name !== 'job' && name !== 'instance')
+          .sort(),
+      ),
       values.map(([time, value]) => [time, Number(value)] as const),
     ]),
   );
