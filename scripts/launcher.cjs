@@ -38,7 +38,7 @@ function optimizeWhenBusy() {
     clearInterval(timer);
     // It brings work with bodies of requests, of which the C library keeps what a flood of them took, and the compiler
     // itself is large.
-    setInterval(shrinkResident, 60_000).unref();
+    setInterval(shrinkResident, every_s * 1000).unref();
   }, every_s * 1000);
   timer.unref();
 }
