@@ -7,7 +7,7 @@ import type { Board } from '../../src/rules/board.ts';
 import type { SeriesStore } from '../../src/store/series_store.ts';
 import { ApiError, envelope, errorEnvelope, sendJson, type Answer } from './answers.ts';
 import { unescapeName } from './label_name.ts';
-import { readForm } from './parameters.ts';
+import { readForm, type Bodies } from './parameters.ts';
 import type { Ask, Limits, Queries } from './queries.ts';
 import type { Turns } from './turns.ts';
 
@@ -50,6 +50,7 @@ type Respond = (request: IncomingMessage, response: ServerResponse) => Promise<v
 /** For `context.serve`. */
 export function apiRoutes(options: ApiOptions): ServeOptions['routes'] {
   const { store, board, turns, log, counted, now_ms = Date.now } = options;
+  const bodies: Bodies = { bytes: 0 };
   let loading: Promise<Parts> | undefined;
 
   const load = (): Promise<Parts> => (loading ??= loadParts());
@@ -62,7 +63,7 @@ export function apiRoutes(options: ApiOptions): ServeOptions['routes'] {
   /** What asks the store, one after the other. */
   const asking = (endpoint: string, methods: Methods, choose: (queries: Queries, request: IncomingMessage) => Ask) =>
     answering(methods, async (request, response) => {
-      const form = await readForm(request);
+      const form = await readForm(request, bodies);
       const { queries } = await load();
       let began_ms = performance.now();
       const count = (outcome: CountedRequest['outcome'], limit: string | undefined, samples: number): void =>
@@ -109,7 +110,7 @@ export function apiRoutes(options: ApiOptions): ServeOptions['routes'] {
   };
 
   const plain = (make: (form: URLSearchParams, parts: Parts) => Answer): Respond =>
-    answering(['GET'], async (request) => make(await readForm(request), await load()));
+    answering(['GET'], async (request) => make(await readForm(request, bodies), await load()));
 
   return {
     '/api/v1/query': asking('query', EITHER, ({ instant }) => instant),

@@ -7,13 +7,21 @@ import { ApiError, invalidParameter } from './answers.ts';
 const MOST_BODY_BYTES = 1024 * 1024;
 const MOST_MATCHERS = 64;
 
+/** Of all bodies that are being read: usual ones are a few hundred bytes. */
+const MOST_BODIES_BYTES = 8 * 1024 * 1024;
+
+/** What bodies take that are being read, of one listener. */
+export interface Bodies {
+  bytes: number;
+}
+
 /** Of a body first, as in Go's net/http. */
-export async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
+export async function readForm(request: IncomingMessage, bodies: Bodies): Promise<URLSearchParams> {
   const url = request.url ?? '';
   const mark = url.indexOf('?');
   const inQuery = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1));
   if (request.method !== 'POST' || !isForm(request)) return inQuery;
-  const form = new URLSearchParams(await readBody(request));
+  const form = new URLSearchParams(await readBody(request, bodies));
   for (const [name, value] of inQuery) form.append(name, value);
   return form;
 }
@@ -22,18 +30,27 @@ function isForm({ headers }: IncomingMessage): boolean {
   return /^application\/x-www-form-urlencoded\s*(;|$)/i.test(headers['content-type'] ?? '');
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
+async function readBody(request: IncomingMessage, bodies: Bodies): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
-  // Who sends too much shall read why: a stream that is left is destroyed else, and its socket with it.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > MOST_BODY_BYTES) {
-      throw new ApiError('bad_data', `error parsing form values: the body is over ${MOST_BODY_BYTES} bytes`);
+  try {
+    // Who sends too much shall read why: a stream that is left is destroyed else, and its socket with it.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      bodies.bytes += chunk.length;
+      if (length > MOST_BODY_BYTES) {
+        throw new ApiError('bad_data', `error parsing form values: the body is over ${MOST_BODY_BYTES} bytes`);
+      }
+      if (bodies.bytes > MOST_BODIES_BYTES) {
+        const found = `the bodies of requests under way are over ${MOST_BODIES_BYTES} bytes`;
+        throw new ApiError('unavailable', `Cannot answer now: ${found}`);
+      }
+      chunks.push(chunk);
     }
-    chunks.push(chunk);
+    return Buffer.concat(chunks).toString();
+  } finally {
+    bodies.bytes -= length;
   }
-  return Buffer.concat(chunks).toString();
 }
 
 export function matchParameters(form: URLSearchParams): readonly string[] {

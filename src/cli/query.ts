@@ -23,7 +23,7 @@ export function query(expression: string, options: QuerySelection, surroundings:
   return withSession('query', options, surroundings, storesOf, async ([target], session) => {
     const span = spanOf(options, Date.now());
     if (target === undefined) {
-      throw new LiveError('Cannot ask the agent: no exporter "store" of the configuration listens', { hint: HINT });
+      throw new LiveError('Cannot ask the agent: by the configuration it listens nowhere', { hint: HINT });
     }
     const { data, warnings = [], infos = [] } = await ask(target, expression, span, session);
     for (const text of [...warnings, ...infos]) session.notice(text);
@@ -33,10 +33,11 @@ export function query(expression: string, options: QuerySelection, surroundings:
   });
 }
 
+/** Without a store in the configuration, the agent's usual place: it may run with another one than this command was given. */
 function storesOf(loaded: LoadedConfig): readonly Target[] {
-  return listeningExporters(loaded)
-    .filter(({ type }) => type === 'store')
-    .map(({ origin, tls }) => ({ url: origin, tls }));
+  const listening = listeningExporters(loaded);
+  const stores = listening.filter(({ type }) => type === 'store');
+  return (stores.length > 0 ? stores : listening).map(({ origin, tls }) => ({ url: origin, tls }));
 }
 
 /** Steps of a range that says none: what fits beside the names of series. */

@@ -330,6 +330,36 @@ test.each(requests.map((request) => [`${request.about}: ${request.method} ${requ
   },
 );
 
+test('the comparison finds what differs, and nothing else', () => {
+  const answer = {
+    data: {
+      result: [
+        {
+          metric: { a: 'b' },
+          values: [
+            [1.5, '0.3'],
+            [2, 'NaN'],
+          ],
+        },
+      ],
+    },
+  };
+  const changed = (from: string, to: string): unknown => JSON.parse(JSON.stringify(answer).replace(from, to));
+  expect(differences(answer, changed('"0.3"', '"0.30000000000000004"'))).toEqual([]);
+  for (const [from, to] of [
+    ['"0.3"', '"0.30000000001"'],
+    ['"0.3"', '"0.30"'],
+    ['1.5', '1.501'],
+    ['"NaN"', '"+Inf"'],
+    ['"a":"b"', '"a":"c"'],
+    ['"a":"b"', '"a":"b","c":"d"'],
+    [',[2,"NaN"]', ''],
+  ] as const) {
+    expect(differences(answer, changed(from, to))).toHaveLength(1);
+    expect(differences(changed(from, to), answer)).toHaveLength(1);
+  }
+});
+
 test('the corpus finds data: most answers have some', async () => {
   const asked = requests.filter(({ path, server }) => path.includes('query') && server === 'history');
   let filledAnswers = 0;

@@ -1,8 +1,10 @@
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { takesGzip } from '../../../exporters/store/answers.ts';
 import { unescapeName } from '../../../exporters/store/label_name.ts';
-import { parseDuration, parseTime } from '../../../exporters/store/parameters.ts';
+import { parseDuration, parseTime, readForm } from '../../../exporters/store/parameters.ts';
 import { floatText, timestampText } from '../../../exporters/store/result_json.ts';
 import { exponentText } from '../../../exporters/store/rules.ts';
 import { escapeName, isLegacyLabelName } from '../../../src/prometheus/names.ts';
@@ -92,6 +94,28 @@ describe('parameters', () => {
     ['*', false],
     [undefined, false],
   ])('takesGzip says of %j %s', (header, takes) => expect(takesGzip(header)).toBe(takes));
+});
+
+describe('readForm', () => {
+  const post = (body: string) =>
+    Object.assign(Readable.from([Buffer.from(body)]), {
+      method: 'POST',
+      url: '/api/v1/query?query=a&time=1',
+      headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' },
+    }) as unknown as IncomingMessage;
+
+  test('has what is in the body first, and gives its room back', async () => {
+    const bodies = { bytes: 0 };
+    const form = await readForm(post('query=b&match[]=x&match%5B%5D=%C3%A9'), bodies);
+    expect([form.getAll('query'), form.get('time'), form.getAll('match[]')]).toEqual([['b', 'a'], '1', ['x', 'é']]);
+    expect(bodies.bytes).toBe(0);
+  });
+
+  test('refuses one more body while those under way take too much', async () => {
+    const bodies = { bytes: 8 * 1024 * 1024 };
+    await expect(readForm(post('query=b'), bodies)).rejects.toMatchObject({ errorType: 'unavailable' });
+    expect(bodies.bytes).toBe(8 * 1024 * 1024);
+  });
 });
 
 describe('unescapeName', () => {
