@@ -65,7 +65,7 @@ function collectWhenIdle() {
 
 /**
  * Half of what is resident of Node.js's own file after the start is not needed any more, and the C library holds on to
- * what was freed (docs/decisions/memory.md). It takes some 5 ms.
+ * what was freed (docs/decisions/memory.md). It takes 5 to 15 ms.
  */
 function shrinkWhenStarted() {
   // After the collection above, which needs some of it.

@@ -25,10 +25,14 @@ function shrinkResident() {
  * around each byte that is touched. What is touched again comes back out of the page cache, in microseconds.
  */
 function releaseProgram(madvise) {
-  const program = readlinkSync('/proc/self/exe');
-  for (const [start, end] of cleanMappings(readFileSync('/proc/self/smaps', 'latin1'), program)) {
-    madvise(start, end - start, MADV_DONTNEED);
+  let mappings;
+  try {
+    mappings = cleanMappings(readFileSync('/proc/self/smaps', 'latin1'), readlinkSync('/proc/self/exe'));
+  } catch {
+    // Where /proc is not there, or may not be read, pages stay until the kernel needs them.
+    return;
   }
+  for (const [start, end] of mappings) madvise(start, end - start, MADV_DONTNEED);
 }
 
 /**

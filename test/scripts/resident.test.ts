@@ -63,4 +63,10 @@ describe.runIf(process.platform === 'linux')('shrinkResident', () => {
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ length: 1e5 });
   });
+
+  test('shrinkResident does nothing where /proc may not be read', () => {
+    const flags = ['--permission', '--allow-ffi', `--allow-fs-read=${file}`];
+    const { stdout, status } = run(flags, "require(process.argv[1]).shrinkResident(); console.log('goes on')");
+    expect({ stdout, status }).toEqual({ stdout: 'goes on\n', status: 0 });
+  });
 });
