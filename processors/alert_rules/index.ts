@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { defineProcessor } from '../../src/component.ts';
 import { duration, option, optional, positiveDuration, size } from '../../src/config/options.ts';
 import { ConfigError } from '../../src/errors.ts';
-import { createDispatcher } from '../../src/notify/dispatcher.ts';
+import { createDispatcher, type Dispatcher } from '../../src/notify/dispatcher.ts';
 import { notifierOptions } from '../../src/notify/options.ts';
 import { createPositionFile } from '../../src/position_file.ts';
 import { translationOptions } from '../../src/prometheus/options.ts';
@@ -34,6 +34,7 @@ interface Legacy {
   /** Equal for stores that hold the same. */
   readonly storeKey: string;
   readonly memories: Memories;
+  readonly notifier: Dispatcher;
   readonly emitters: ReadonlyMap<string, Emitter>;
 }
 
@@ -212,7 +213,7 @@ export default defineProcessor({
     const sitter = {
       async rise() {
         await rest();
-        return { store, storeKey, memories: judging.memories(), emitters: judging.emitters };
+        return { store, storeKey, notifier, memories: judging.memories(), emitters: judging.emitters };
       },
       resume: work,
     };
@@ -237,6 +238,7 @@ export default defineProcessor({
         if (legacy.storeKey === storeKey) store = legacy.store;
         else await copyHistory(legacy.store, store, needs.retention_ms, Date.now());
         judging.takeOver(legacy.memories, legacy.emitters);
+        notifier.takeOver(legacy.notifier);
       }
     }
     for (const { message } of lints) log.warn(message);

@@ -4,12 +4,15 @@ import { severityFilter } from './severity.ts';
 import type { Labels } from '../store/queryable.ts';
 import { compileMatchers, parseMatcher } from './matchers.ts';
 import type { FilterConfig } from './options.ts';
+import type { Transitions } from './transitions.ts';
 
 export interface Channel extends Notifier {
   start(): void;
   /** Sends what waits, until `deadline` comes. */
   stop(deadline: AbortSignal): Promise<void>;
   readonly figures: ChannelFigures;
+  /** Of those that tell each change once. */
+  readonly transitions?: Transitions;
 }
 
 /** Since the start. Plain fields: whoever counts, adds. */

@@ -124,6 +124,7 @@ export function createDirect({ name, config, transport, log, silences, random }:
 
   return {
     figures,
+    transitions,
     notify(notifications: readonly Notification[], now_ms) {
       transitions.add(notifications, now_ms);
       schedule();

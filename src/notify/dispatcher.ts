@@ -35,6 +35,10 @@ export interface DispatcherOptions {
 /** Takes notifications from the moment it is made, and sends them from `start` on. */
 export interface Dispatcher extends Notifier {
   start(): void;
+  /** Goes on with what the one before a reload told: nobody is told of it again. Before `start`. */
+  takeOver(before: Dispatcher): void;
+  /** By name and kind, as `oncall slack`. */
+  readonly channels: ReadonlyMap<string, Channel>;
   /** Sends what waits, for a few seconds at most. */
   stop(): Promise<void>;
 }
@@ -48,8 +52,16 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const channels = new Map(
     Object.entries(notifiers).map(([name, config]) => [name, createChannel(name, config, options)]),
   );
+  const byKind = new Map([...channels].map(([name, channel]) => [`${name} ${kindOf(notifiers[name]!)}`, channel]));
   let withdraw: (() => void) | undefined;
   return {
+    channels: byKind,
+    takeOver(before) {
+      for (const [key, { transitions }] of byKind) {
+        const earlier = before.channels.get(key)?.transitions;
+        if (earlier !== undefined) transitions?.takeOver(earlier);
+      }
+    },
     notify(notifications, now_ms) {
       for (const channel of channels.values()) channel.notify(notifications, now_ms);
       for (const { alert, ownLabels = alert.labels } of notifications) {
@@ -100,9 +112,11 @@ function createChannel(name: string, config: NotifierConfig, options: Dispatcher
     // A file is on this machine: nothing is gained by waiting, and no line is one too many.
     return direct({ ...file!, group_wait: 0, timeout: STOP_MS }, createLogFile(file!, origin));
   } catch (error) {
-    const kind = Object.entries(config).find(([, given]) => given !== undefined)![0];
-    throw new ConfigError([
-      { message: `Cannot use the notifier "${name}": ${messageOf(error)}`, path: `${options.path}.${name}.${kind}` },
-    ]);
+    const path = `${options.path}.${name}.${kindOf(config)}`;
+    throw new ConfigError([{ message: `Cannot use the notifier "${name}": ${messageOf(error)}`, path }]);
   }
+}
+
+function kindOf(config: NotifierConfig): string {
+  return Object.entries(config).find(([, given]) => given !== undefined)![0];
 }

@@ -25,6 +25,16 @@ export interface Transitions {
   take(most: number): { readonly items: readonly Transition[]; readonly overtaken: number };
   done(items: readonly Transition[], now_ms: number): void;
   putBack(items: readonly Transition[], overtaken: number, now_ms: number): void;
+  /** Goes on with what another told and has to tell, but for what that one sends right now. */
+  takeOver(before: Transitions): void;
+  /** Gives that away. */
+  handOver(): HandedOver;
+}
+
+export interface HandedOver {
+  readonly tracks: ReadonlyMap<string, Track>;
+  readonly waiting: ReadonlyMap<string, number>;
+  readonly ended: ReadonlyMap<string, number>;
 }
 
 interface Track {
@@ -176,6 +186,25 @@ export function createTransitions(
         // Over, and all there is to say was said.
         if (isResolved(track.notification) && !waiting.has(key)) tracks.delete(key);
       }
+    },
+    takeOver(before) {
+      const given = before.handOver();
+      for (const [key, track] of given.tracks) {
+        if (tracks.has(key) || !isWanted(track.notification.alert.labels)) continue;
+        tracks.set(key, track);
+        const since_ms = given.waiting.get(key);
+        if (since_ms !== undefined) waiting.set(key, since_ms);
+      }
+      for (const [key, endsAt_ms] of given.ended) ended.set(key, endsAt_ms);
+    },
+    handOver() {
+      const free = [...tracks].filter(([, { isUnderWay }]) => !isUnderWay);
+      const given = { tracks: new Map(free), waiting: new Map(waiting), ended: new Map(ended) };
+      for (const [key] of free) {
+        tracks.delete(key);
+        waiting.delete(key);
+      }
+      return given;
     },
     putBack(items, more, now_ms) {
       overtaken += more;

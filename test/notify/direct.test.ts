@@ -181,6 +181,24 @@ test('an acknowledgement ends with its alert', async () => {
   expect(board.silences.silencedBy(firing(about).alert.labels, Date.now())).toEqual([]);
 });
 
+test('a notifier that takes over tells again of nothing, goes on with what waits, and leaves what is not wanted any more', async () => {
+  const before = await start();
+  before.tell(firing({ ...named('told'), startsAt_ms }), firing({ ...named('over'), startsAt_ms }));
+  before.tell(firing({ ...named('unwanted'), startsAt_ms }));
+  await expect.poll(() => before.told().length).toBe(3);
+  await expect.poll(() => before.dispatcher.channels.get('hook webhook')!.figures.sent).toBe(3);
+  before.backEnd.answer = (_, response) => void response.writeHead(503).end();
+  before.tell(firing({ ...named('waiting'), startsAt_ms }));
+  await expect.poll(() => before.log.lines.length).toBe(1);
+  const after = await start({ matchers: ['name!=unwanted'] });
+  after.dispatcher.takeOver(before.dispatcher);
+  await before.dispatcher.stop();
+  expect(before.told().slice(3)).toEqual(['firing waiting']);
+  after.tell(...['told', 'over', 'unwanted'].map((name) => firing({ ...named(name), startsAt_ms })));
+  after.tell(resolved({ ...named('over'), startsAt_ms }));
+  await expect.poll(after.told).toEqual(['firing waiting', 'resolved over']);
+});
+
 test('stop sends what waits, and what was never started sends nothing', async () => {
   const { tell, told, dispatcher } = await start({ group_wait: '1h' });
   tell(firing(named('a')), firing(named('b')));
