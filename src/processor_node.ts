@@ -20,6 +20,36 @@ export function createProcessor(
     leave(pipeline.books, reason, count);
   };
   let held = 0;
+  /** Of what is held, what is being handed on and was taken out, or is held, by what follows: that counts already. */
+  let settled = 0;
+  let isConsuming = false;
+  const outward: Consumer = {
+    consume(batch) {
+      if (isConsuming || figures.queued === 0) return next.consume(batch);
+      const { books } = pipeline;
+      const before = books.gone + books.held;
+      const settle = (): number => {
+        const count = books.gone + books.held - before;
+        settled += count;
+        release(books, count);
+        return count;
+      };
+      // It will be handed on anew, all of it.
+      const takeBack = (count: number, error: unknown): never => {
+        settled -= count;
+        books.waiting += count;
+        throw error;
+      };
+      let pending: Promise<void> | void;
+      try {
+        pending = next.consume(batch);
+      } catch (error) {
+        return takeBack(settle(), error);
+      }
+      const count = settle();
+      return pending?.catch((error: unknown) => takeBack(count, error));
+    },
+  };
   const instance = definition.create({
     id,
     config,
@@ -30,7 +60,7 @@ export function createProcessor(
     pipeline: pipeline.name,
     log,
     drop,
-    next,
+    next: outward,
     own: booked(counting(outlet, figures, { count: 0 }), pipeline.books),
     hold(count) {
       held += count;
@@ -39,7 +69,9 @@ export function createProcessor(
     },
     release(count) {
       figures.queued -= count;
-      release(pipeline.books, count);
+      const ahead = Math.min(settled, count);
+      settled -= ahead;
+      release(pipeline.books, count - ahead);
     },
   });
   let isLeftOut = false;
@@ -48,7 +80,12 @@ export function createProcessor(
       if (isLeftOut) return next.consume(batch);
       // Past it goes nothing that it might have had to take something out of.
       if (figures.state === 'failed') throw new RetryableError(`Cannot take a batch: ${id} has not started yet`);
-      return instance.consume(batch);
+      isConsuming = true;
+      try {
+        return instance.consume(batch);
+      } finally {
+        isConsuming = false;
+      }
     },
   };
   return {

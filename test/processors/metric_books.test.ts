@@ -1,6 +1,6 @@
 /** Processors that hold, fold and make points are in the books: accepted = sent + dropped + held, at any time. */
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Agent } from '../../src/agent.ts';
 import { catalog } from '../../src/cli/catalog.ts';
 import { loadRegistry } from '../../src/config/registry.ts';
@@ -78,4 +78,30 @@ test('interval, top_k, cardinality_limit and delta are in the books of pipeline 
     }),
     { numRuns: 30 },
   );
+});
+
+test('what interval held and top_k takes out is in the books while the rest waits in a batch', async () => {
+  const stage = createStage();
+  const { agent, figures } = makeAgent(
+    {
+      receivers: { pushed: {} },
+      processors: { interval: { interval: '1ms' }, top_k: { k: 1 }, batch: { timeout: '100ms' } },
+      exporters: { sink: {} },
+      pipelines: {
+        metrics: { receivers: ['pushed'], processors: ['interval', 'top_k', 'batch'], exporters: ['sink'] },
+      },
+    },
+    { ...stage, processors: [...stage.processors, ...processors] },
+  );
+  await agent.start();
+  const layout = [1, 2, 3, 4].map((x) => series(KINDS[1]!, { x }));
+  await stage.pushed.get('pushed')!.next.metrics!.consume(metricBatch(layout, [1, 2, 3, 4]));
+  await vi.waitFor(() => expect(figures('top_k').dropped.get('top_k')).toBe(3));
+  const { books } = agent.figures().pipelines[0]!;
+  expect(discrepancies(agent)).toEqual([]);
+  expect([books.sent, books.waiting]).toEqual([0, 1]);
+  await vi.waitFor(() => expect(books.sent).toBe(1));
+  expect([books.accepted, books.waiting, books.refused]).toEqual([4, 0, 0]);
+  await agent.stop();
+  expect(discrepancies(agent)).toEqual([]);
 });
