@@ -16,6 +16,8 @@ export interface AlertingRun {
   readonly active: Map<string, ActiveAlert>;
   /** @throws {Error} and then the alerts are as before, or gone where there were too many */
   evaluate(now_ms: number, asked: Asked): AlertingResult;
+  /** ALERTS and ALERTS_FOR_STATE as the last evaluation left them. */
+  samples(time_ms: number): readonly RuleSample[];
   /** Alerts to be told now. */
   due(now_ms: number): { readonly alert: Alert; readonly startsAt_ms: number; readonly endsAt_ms: number }[];
   /** Pending and firing. */
@@ -171,24 +173,32 @@ export function createAlertingRun(rule: AlertingRule, options: AlertingOptions):
     return { alerts, forState: made.forState };
   }
 
+  function samplesOf(alerts: readonly ActiveAlert[], time_ms: number): RuleSample[] {
+    return alerts.flatMap((alert) => {
+      const { alerts: labels, forState } = seriesOf(alert);
+      return [
+        { labels, time_ms, value: 1 },
+        { labels: forState, time_ms, value: Math.floor(alert.activeAt_ms / 1000) },
+      ];
+    });
+  }
+
+  const lastingNow = (): ActiveAlert[] => [...active.values()].filter(({ state }) => state !== 'inactive');
+
   return {
     active,
+    samples: (time_ms) => samplesOf(lastingNow(), time_ms),
     evaluate(now_ms, asked) {
       const textErrors: string[] = [];
       const found = find(asked, textErrors);
       const isHeld = judgeAbsence(asked, found, textErrors);
       const transitions = advance(active, found, now_ms, rule, isHeld);
-      const lasting = [...active.values()].filter(({ state }) => state !== 'inactive');
+      const lasting = lastingNow();
       if (limit > 0 && lasting.length > limit) {
         active.clear();
         throw new Error(`exceeded limit of ${limit} with ${lasting.length} alerts`);
       }
-      const samples: RuleSample[] = [];
-      for (const alert of lasting) {
-        const { alerts, forState } = seriesOf(alert);
-        samples.push({ labels: alerts, time_ms: asked.sample_ms, value: 1 });
-        samples.push({ labels: forState, time_ms: asked.sample_ms, value: Math.floor(alert.activeAt_ms / 1000) });
-      }
+      const samples = samplesOf(lasting, asked.sample_ms);
       return { samples, transitions: transitions.map(({ alert, to }) => ({ to, alert: toAlert(alert) })), textErrors };
     },
     due(now_ms) {
@@ -203,7 +213,7 @@ export function createAlertingRun(rule: AlertingRule, options: AlertingOptions):
         };
       });
     },
-    alerts: () => [...active.values()].filter(({ state }) => state !== 'inactive').map(toAlert),
+    alerts: () => lastingNow().map(toAlert),
   };
 }
 

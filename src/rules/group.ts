@@ -121,6 +121,8 @@ export function createGroup(group: RuleGroup, options: GroupOptions): GroupRun {
       keep(run, samples, sample_ms, around, into);
     } catch (error) {
       fail(run, messageOf(error), into);
+      // Its alerts are as before: who follows in the pipeline must not take them for ended.
+      into.samples.push(...(run.alerting?.samples(sample_ms) ?? []));
     } finally {
       run.evaluation_s = (around.monotonic_ms() - began_ms) / 1000;
     }

@@ -183,6 +183,18 @@ describe('createGroup', () => {
     expect(shown(run.evaluate(30_000, around))).toEqual(['__name__=r,a=1 4@30000', '__name__=r,a=2 stale@30000']);
   });
 
+  test('createGroup goes on showing the alerts of a rule that only failed, and stores nothing of them', () => {
+    const around = world({ bad: vector([{ a: '1' }, 1]) });
+    const run = createGroup(groupOf([alerting()]), OPTIONS);
+    const before = shown(run.evaluate(15_000, around));
+    const stored = around.appended.length;
+    around.answers = { bad: new Error('no') };
+    const after = run.evaluate(30_000, around);
+    expect(after.failures).toHaveLength(1);
+    expect(shown(after)).toEqual(before.map((line) => line.replace('@15000', '@30000')));
+    expect(around.appended).toHaveLength(stored);
+  });
+
   test('createGroup stops a rule whose time is over', () => {
     const around = world({ bad: vector([{ a: '1' }, 1], [{ a: '2' }, 1]) });
     around.query = () => {

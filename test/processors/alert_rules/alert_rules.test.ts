@@ -147,6 +147,38 @@ describe('alert_rules', () => {
     expect(state().groups[0]!.rules[0]!.alerts[0]!.activeAt_ms).toBe(activeAt_ms);
   });
 
+  test('alert_rules tells nobody again of what fires when its rules are changed', async () => {
+    const folder = folderOf(HIGH(100));
+    const stage = stageOf();
+    const told = `${folder.rules}.told`;
+    const { processors, ...config } = configOf(folder);
+    const written = {
+      ...config,
+      processors: {
+        alert_rules: {
+          ...processors!['alert_rules'],
+          resend_delay: '20ms',
+          notifiers: { file: { log: { path: told } } },
+        },
+      },
+    };
+    const run = makeAgent(written, stage.definitions);
+    await firing(run, stage);
+    const lines = (): string[] => readFileSync(told, 'utf8').trim().split('\n');
+    await until(() => expect(lines()).toHaveLength(1));
+    folder.write(HIGH(110, '      - { alert: Other, expr: vector(1) }\n'));
+    expect((await run.reload(written)).started).toEqual(['alert_rules']);
+    await until(() => expect(lines()).toHaveLength(2));
+    await stage.push(10);
+    await until(() => expect(lines()).toHaveLength(3));
+    const names = lines().map((line) => JSON.parse(line) as { rule: string; state: string });
+    expect(names.map(({ rule, state }) => `${rule} ${state}`)).toEqual([
+      'High firing',
+      'Other firing',
+      'High resolved',
+    ]);
+  });
+
   test('alert_rules keeps the old rules where the new file is broken, and says what is wrong', async () => {
     const folder = folderOf(HIGH(100));
     const stage = stageOf();
