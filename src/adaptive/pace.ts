@@ -62,8 +62,17 @@ export function createPace(options: PaceOptions): Pace {
       if (tick % brake.factorOf(receiver) === 0) void collector.tick(now_ms);
       else figures.stretched++;
     });
-    // Behind what is being judged now: an alert is announced before it can be seen everywhere.
-    const unlisten = burst === undefined ? undefined : board.listen(() => queueMicrotask(() => look(clock.now())));
+    let isToLook = false;
+    // Behind what is being judged now: an alert is announced before it can be seen everywhere, and seldom alone.
+    function lookSoon(): void {
+      if (isToLook) return;
+      isToLook = true;
+      queueMicrotask(() => {
+        isToLook = false;
+        look(clock.now());
+      });
+    }
+    const unlisten = burst === undefined ? undefined : board.listen(lookSoon);
     return {
       stop() {
         isStopped = true;

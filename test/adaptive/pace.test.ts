@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createPace, type PaceOptions } from '../../src/adaptive/pace.ts';
 import { createScheduler } from '../../src/scheduler.ts';
 import { createTestClock } from '../support/clock.ts';
@@ -53,6 +53,20 @@ describe('createPace', () => {
     expect(new Set(ticks.map((tick) => tick % 15_000)).size).toBe(1);
     expect(gaps(ticks).slice(-5)).toEqual([15_000, 15_000, 15_000, 15_000, 15_000]);
     expect(pace.shortest_ms).toBe(0);
+  });
+
+  test('looks once at the alerts, however many are announced at a time', async () => {
+    const { set, announce, board, figures } = createHarness();
+    const looks = vi.spyOn([...board.judges][0]!, 'groups');
+    set('High pending');
+    for (let i = 0; i < 500; i++) announce();
+    await Promise.resolve();
+    expect(looks).toHaveBeenCalledTimes(1);
+    expect(figures.bursts).toBe(1);
+    set('High firing');
+    announce();
+    await Promise.resolve();
+    expect(looks).toHaveBeenCalledTimes(2);
   });
 
   test('collects in bursts from the moment an alert is announced, for its time, and returns to its cadence', async () => {
