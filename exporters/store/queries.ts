@@ -1,5 +1,4 @@
 /** What of the API asks PromQL. Loads the engine: imported when the first request comes. */
-import type { Expression } from '../../src/promql/ast.ts';
 import { createEngine, type Engine, type QueryResult } from '../../src/promql/engine.ts';
 import { PromqlError } from '../../src/promql/errors.ts';
 import { compareLabels } from '../../src/promql/labels.ts';
@@ -8,6 +7,7 @@ import { printExpression } from '../../src/promql/print.ts';
 import type { Labels, Matcher, Queryable } from '../../src/store/queryable.ts';
 import type { SeriesStore } from '../../src/store/series_store.ts';
 import { ApiError, invalidParameter, type Answer } from './answers.ts';
+import { createWatch, guard, queryMessage, readQuery, readSelector, shorten } from './expressions.ts';
 import {
   durationParameter,
   limitParameter,
@@ -54,8 +54,6 @@ export interface Queries {
 
 /** Steps of a range query. */
 const MOST_POINTS = 11_000;
-/** Characters of a query that an error shows. */
-const SHOWN_CHARACTERS = 200;
 /** All times that the store may hold. */
 const [ALWAYS_FROM_MS, ALWAYS_TO_MS] = [-8.64e15, 8.64e15];
 
@@ -71,9 +69,12 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
     const query = form.get('query') ?? '';
     const began_ms = performance.now();
     const reads = { samples: 0 };
+    // The engine looks at its clock while it evaluates, but not while the store selects.
+    const { look } = createWatch(time_ms, query);
+    const queryable: Queryable = { select: (matching, from_ms, to_ms) => store.select(matching, from_ms, to_ms, look) };
     const hasStats = (form.get('stats') ?? '') !== '';
     const engine = createEngine({
-      queryable: hasStats ? counting(store, reads) : store,
+      queryable: hasStats ? counting(queryable, reads) : queryable,
       lookback_ms: lookback,
       limits: { samples: limits.samples, series: limits.series, time_ms, points: MOST_POINTS },
     });
@@ -118,27 +119,23 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
   }
 
   /** Texts of all that is found with any list of matchers, each once, in order. */
-  function textsOf(form: URLSearchParams, find: (matchers: readonly Matcher[]) => readonly string[]): string[] {
-    const lists = matchers(form);
-    if (lists.length < 2) return guard(() => find(lists[0] ?? [])).map((text) => JSON.stringify(text));
-    const inTime = createDeadline();
-    const found = new Set(lists.flatMap((list) => inTime(() => find(list))));
+  function textsOf(
+    form: URLSearchParams,
+    find: (matchers: readonly Matcher[], look: () => void) => readonly string[],
+  ): string[] {
+    const watch = createWatch(limits.time, 'match[]');
+    const lists = matchers(form, watch);
+    if (lists.length < 2) return guard(() => find(lists[0] ?? [], watch.look)).map((text) => JSON.stringify(text));
+    const found = new Set(lists.flatMap((list) => guard(() => find(list, watch.look))));
     const sorted = [...found].map((text) => [text, Buffer.from(text)] as const);
     return sorted.sort(([, a], [, b]) => Buffer.compare(a, b)).map(([text]) => JSON.stringify(text));
   }
 
-  /** Of the selectors of one request together: between two of them the clock is looked at. */
-  function createDeadline(): <T>(work: () => T) => T {
-    const end_ms = performance.now() + limits.time;
-    return (work) => {
-      if (performance.now() <= end_ms) return guard(work);
-      const found = `its selectors take longer than ${limits.time} ms (limit "time")`;
-      throw new ApiError('timeout', `Cannot finish request: ${found}`, { limit: 'time' });
-    };
-  }
-
-  function matchers(form: URLSearchParams): Matcher[][] {
-    return matchParameters(form).map((text) => readSelector(text));
+  function matchers(form: URLSearchParams, watch = createWatch(limits.time, 'match[]'), prefix = ''): Matcher[][] {
+    return matchParameters(form).map((text) => {
+      watch.check();
+      return readSelector(text, prefix);
+    });
   }
 
   return {
@@ -171,7 +168,7 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
         parse(form.get('query') ?? '');
       } catch (error) {
         throw error instanceof PromqlError
-          ? new ApiError('bad_data', parseMessage(form, error), { cause: error })
+          ? new ApiError('bad_data', queryMessage(form.get('query') ?? '', error), { cause: error })
           : error;
       }
       // The store keeps none.
@@ -179,12 +176,12 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
     },
     format: (form) => ({ data: JSON.stringify(printExpression(readQuery(form.get('query') ?? ''))) }),
     series(form) {
-      const lists = matchParameters(form).map((text) => readSelector(text, 'invalid parameter "match[]": '));
+      const watch = createWatch(limits.time, 'match[]');
+      const lists = matchers(form, watch, 'invalid parameter "match[]": ');
       if (lists.length === 0) throw new ApiError('bad_data', 'no match[] parameter provided');
       const found = new Set<Labels>();
-      const inTime = createDeadline();
       for (const list of lists) {
-        for (const { labels } of inTime(() => store.select(list, ...spanOf(form)))) found.add(labels);
+        for (const { labels } of guard(() => store.select(list, ...spanOf(form), watch.look))) found.add(labels);
       }
       const sorted = [...found].sort(compareLabels);
       return listAnswer(sorted.map(labelsJson), form, matchParameters(form).join(' or '));
@@ -192,7 +189,7 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
     labelNames(form) {
       const span = spanOf(form);
       return listAnswer(
-        textsOf(form, (list) => store.labelNames(list, ...span)),
+        textsOf(form, (list, look) => store.labelNames(list, ...span, look)),
         form,
         'the names of labels',
       );
@@ -201,7 +198,7 @@ export function createQueries({ store, lookback_ms, limits, now_ms }: QueriesOpt
       if (name === '') throw new ApiError('bad_data', 'invalid label name: ""');
       const span = spanOf(form);
       return listAnswer(
-        textsOf(form, (list) => store.labelValues(name, list, ...span)),
+        textsOf(form, (list, look) => store.labelValues(name, list, ...span, look)),
         form,
         `values of ${name}`,
       );
@@ -227,61 +224,6 @@ function lookbackOf(form: URLSearchParams): number {
     const message = `error parsing lookback delta duration: ${(error as Error).message}`;
     throw new ApiError('bad_data', message, { cause: error });
   }
-}
-
-function readQuery(query: string): Expression {
-  try {
-    return parse(query);
-  } catch (error) {
-    if (!(error instanceof PromqlError)) throw error;
-    throw invalidParameter('query', queryMessage(query, error), error);
-  }
-}
-
-const parseMessage = (form: URLSearchParams, error: PromqlError): string =>
-  queryMessage(form.get('query') ?? '', error);
-
-/** Of nothing Prometheus knows no position. */
-function queryMessage(query: string, { message }: PromqlError): string {
-  return query.trim() === '' ? message.replace(/^1:1:/, 'unknown position:') : message;
-}
-
-/** One of `match[]`. @param prefix of what is said of it: Prometheus has one in some places */
-function readSelector(text: string, prefix = ''): Matcher[] {
-  const fail = (problem: string, cause?: unknown): ApiError => new ApiError('bad_data', prefix + problem, { cause });
-  let expression: Expression;
-  try {
-    expression = parse(text);
-  } catch (error) {
-    if (!(error instanceof PromqlError)) throw error;
-    const isEmpty = error.message.includes('must contain at least one non-empty matcher');
-    throw fail(isEmpty ? 'match[] must contain at least one non-empty matcher' : error.message, error);
-  }
-  if (expression.kind === 'vector_selector' && expression.offset_ms === 0 && expression.at === undefined) {
-    return [...expression.matchers];
-  }
-  throw fail(`1:1: parse error: ${shorten(text)} is no selector of series`);
-}
-
-/** Errors of the engine and the store as those of the API. */
-function guard<T>(work: () => T, query = ''): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof RangeError || error instanceof SyntaxError) {
-      throw new ApiError('execution', error.message, { cause: error });
-    }
-    if (!(error instanceof PromqlError)) throw error;
-    if (error.reason === 'parse') throw invalidParameter('query', queryMessage(query, error), error);
-    if (error.reason === 'execution') throw new ApiError('execution', error.message, { cause: error });
-    const limit = /\(limit "(\w+)"\)/.exec(error.message)?.[1]?.replace(/_ms$/, '') ?? 'points';
-    const message = error.message.replace('(limit "time_ms")', '(limit "time")');
-    throw new ApiError(limit === 'time' ? 'timeout' : 'execution', message, { cause: error, limit });
-  }
-}
-
-function shorten(text: string): string {
-  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
 }
 
 /** Counts what is read. */

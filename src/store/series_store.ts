@@ -102,10 +102,15 @@ export interface SeriesStore extends Queryable {
   append(labels: Labels, time_ms: number, value: number | NativeHistogram | 'stale'): Refusal | undefined;
   /** Takes over what a series of another store has in the span. What is too old or not selected here is left out. */
   copy(series: StoredSeries, from_ms: number, to_ms: number): void;
+  /**
+   * As in Queryable. Hundreds of patterns over many series take long: `look` is called for each of them, here and below,
+   * and ends it by throwing.
+   */
+  select(matchers: readonly Matcher[], from_ms: number, to_ms: number, look?: () => void): readonly StoredSeries[];
   /** Names of labels of series that match all and may have samples in the span, sorted. */
-  labelNames(matchers: readonly Matcher[], from_ms: number, to_ms: number): string[];
+  labelNames(matchers: readonly Matcher[], from_ms: number, to_ms: number, look?: () => void): string[];
   /** Values of a label, sorted. */
-  labelValues(name: string, matchers: readonly Matcher[], from_ms: number, to_ms: number): string[];
+  labelValues(name: string, matchers: readonly Matcher[], from_ms: number, to_ms: number, look?: () => void): string[];
   /** Of the metrics that came in batches and still have series, by name. */
   metadata(): MetricMetadata[];
   figures(): StoreFigures;
@@ -247,9 +252,9 @@ export function createStore(options: StoreOptions): SeriesStore {
     return ['', '_bucket', '_count'].some((suffix) => table.hasValue('__name__', `${name}${suffix}`));
   }
 
-  function slotsIn(matchers: readonly Matcher[], from_ms: number, to_ms: number): number[] {
+  function slotsIn(matchers: readonly Matcher[], from_ms: number, to_ms: number, look?: () => void): number[] {
     maintain(now_ms());
-    return table.select(matchers).filter((slot) => samples.mayHave(slot, from_ms, to_ms));
+    return table.select(matchers, look).filter((slot) => samples.mayHave(slot, from_ms, to_ms));
   }
 
   function restore(pairs: Pairs, { count, times, values, stale, histograms, held }: ReadChunk): void {
@@ -300,10 +305,11 @@ export function createStore(options: StoreOptions): SeriesStore {
       }
       maintain(now_ms());
     },
-    select: (matchers, from_ms, to_ms) =>
-      slotsIn(matchers, from_ms, to_ms).map((slot) => new HeldSeries(slot, table, samples)),
-    labelNames: (matchers, from_ms, to_ms) => table.namesOf(slotsIn(matchers, from_ms, to_ms)),
-    labelValues: (name, matchers, from_ms, to_ms) => table.valuesOf(name, slotsIn(matchers, from_ms, to_ms)),
+    select: (matchers, from_ms, to_ms, look) =>
+      slotsIn(matchers, from_ms, to_ms, look).map((slot) => new HeldSeries(slot, table, samples)),
+    labelNames: (matchers, from_ms, to_ms, look) => table.namesOf(slotsIn(matchers, from_ms, to_ms, look)),
+    labelValues: (name, matchers, from_ms, to_ms, look) =>
+      table.valuesOf(name, slotsIn(matchers, from_ms, to_ms, look)),
     metadata: () =>
       [...metrics.values()].filter(({ name }) => hasSeries(name)).sort((a, b) => compareTexts(a.name, b.name)),
     figures: () => ({

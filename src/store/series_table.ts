@@ -137,9 +137,18 @@ export class SeriesTable {
     return pairs;
   }
 
-  /** Slots of the series that match all. */
-  select(matchers: readonly Matcher[]): readonly number[] {
-    const compiled = matchers.map((matcher) => this.#matching(matcher));
+  /** Slots of the series that match all. `look` is called while they are looked for, and may throw. */
+  select(matchers: readonly Matcher[], look: () => void = () => {}): readonly number[] {
+    const compiled = matchers.map((matcher): CompiledMatcher => {
+      const { name, test } = this.#matching(matcher);
+      return {
+        name,
+        test(value) {
+          look();
+          return test(value);
+        },
+      };
+    });
     let candidates: readonly number[] | undefined;
     for (const { name, op, value } of matchers) {
       if (op !== '=' || value === '') continue;
@@ -150,6 +159,7 @@ export class SeriesTable {
     candidates ??= this.#slotsOfPatterns(compiled) ?? this.#all();
     const tests = compiled.map((matcher) => this.#testOf(matcher));
     return candidates.filter((slot) => {
+      look();
       const signature = this.#signatures[slot]!;
       return tests.every((test) => test(signature));
     });

@@ -118,6 +118,12 @@ const HOSTILE: readonly Hostile[] = [
     named: /success|limit|regexp/,
   },
   {
+    what: 'hundreds of patterns over all series',
+    query: `count(many{${Array.from({ length: 490 }, (_, n) => `text=~"(a|[0-9]|x${n})+"`).join(',')}})`,
+    status: [503],
+    named: /limit \\"time\\"\), at count\(many/,
+  },
+  {
     what: 'a pattern of a huge automaton',
     query: 'count(many{text=~"((a{1,1000}){1,1000}){1,1000}"})',
     status: [400, 422],

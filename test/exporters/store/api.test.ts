@@ -363,6 +363,28 @@ describe('limits', () => {
     expect(await run.ask('query', { query: '1' })).toMatchObject({ status: 200 });
   });
 
+  test('time ends selections by many patterns, of queries and of selectors', async () => {
+    const run = await startStore({ limits: { time: '20ms' } });
+    const gauge = metric('many', { kind: 'gauge', unit: '', valueType: 'double' });
+    const layout = Array.from({ length: 2000 }, (_, n) => series(gauge, { n: `${'ab'.repeat(20)}${n}` }));
+    await run.consume(metricBatch(layout, Array.from<number>({ length: 2000 }).fill(1), { time: nano(now_s) }));
+    const selectorOf = (length: number): string =>
+      `many{${Array.from({ length }, (_, n) => `n=~"(a|b|[0-9]|x${n})+"`).join(',')}}`;
+    const selector = selectorOf(400);
+    for (const [path, parameters] of [
+      ['query', { query: `count(${selector})` }],
+      ['series', { 'match[]': selector }],
+      ['labels', { 'match[]': [selector, selector] }],
+      // A URL is shorter than a body may be.
+      ['label/n/values', { 'match[]': [selectorOf(99), selectorOf(98)] }],
+    ] as const) {
+      expect(await run.ask(path, parameters, path === 'label/n/values' ? {} : { method: 'POST' })).toMatchObject({
+        status: 503,
+        body: { errorType: 'timeout', error: expect.stringMatching(/\(limit "time"\), at ./) },
+      });
+    }
+  });
+
   test('queries beyond those that may wait are refused', async () => {
     const run = await startStore({ limits: { waiting: 1 } });
     await run.ask('query', { query: '1' });
