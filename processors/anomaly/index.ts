@@ -16,6 +16,12 @@ import { metricSelection, selectSeries } from '../../src/text/selection.ts';
 const SAVE_INTERVAL_MS = 600_000;
 const WARM_UP_SAMPLES = 100;
 
+/**
+ * What those that run now have learnt, by pipeline, id and file: at a reload the successor starts before its predecessor
+ * stops, and goes on with what that one knows, not with what it wrote minutes ago.
+ */
+const running = new Map<string, () => Kept>();
+
 export default defineProcessor({
   type: 'anomaly',
   about:
@@ -84,6 +90,8 @@ export default defineProcessor({
     let timers: NodeJS.Timeout[] = [];
     let saving: Promise<void> | undefined;
     let isJudging = false;
+    const place = JSON.stringify([pipeline, id, path]);
+    const learnt = (): Kept => watch.keep();
 
     function watchOptions() {
       return {
@@ -120,7 +128,7 @@ export default defineProcessor({
     function load(): void {
       let kept: Kept | undefined;
       try {
-        kept = loadKept(path);
+        kept = running.get(place)?.() ?? loadKept(path);
       } catch (error) {
         log.warn(`${messageOf(error)}; all series are learnt anew`, { file: path });
       }
@@ -139,9 +147,10 @@ export default defineProcessor({
     }
 
     async function saveNow(of: Watch): Promise<void> {
-      if (of.size === 0) return;
+      const kept = of.keep();
+      if (kept.series.length === 0) return;
       try {
-        await saveKept(path, encodeKept(of.keep()));
+        await saveKept(path, encodeKept(kept));
         log.over('save', 'What was learnt can be kept again');
       } catch (error) {
         log.once('save', `Cannot keep what was learnt: ${messageOf(error)}; a restart would learn anew`);
@@ -177,7 +186,10 @@ export default defineProcessor({
         return next.consume(batch);
       },
       start() {
-        if (config.keep) load();
+        if (config.keep) {
+          load();
+          running.set(place, learnt);
+        }
         report = createReport({
           watch,
           resource,
@@ -199,7 +211,9 @@ export default defineProcessor({
         timers = [];
         // What is being written may be older.
         await saving;
-        if (config.keep) await save();
+        if (!config.keep || (running.has(place) && running.get(place) !== learnt)) return;
+        running.delete(place);
+        await save();
       },
     };
   },

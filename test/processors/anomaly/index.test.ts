@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createRandom } from '../../../bench/anomaly_series.ts';
 import anomaly from '../../../processors/anomaly/index.ts';
+import { loadKept } from '../../../src/anomaly/state_file.ts';
 import { catalog } from '../../../src/cli/catalog.ts';
 import { loadRegistry } from '../../../src/config/registry.ts';
 import { RetryableError } from '../../../src/errors.ts';
@@ -117,6 +118,19 @@ describe('anomaly', () => {
     await other.processor.start!();
     expect(other.said[0]).toMatch('for another interval');
     await other.processor.stop!();
+  });
+
+  test('hands over at a reload what it has learnt, also what is not in the file yet', async () => {
+    const state_file = stateFile();
+    const before = runProcessor(anomaly, { state_file });
+    await before.processor.start!();
+    await feed(before, 2, () => [1, 2, 3, 4]);
+    const after = runProcessor(anomaly, { state_file, sensitivity: 2 });
+    await after.processor.start!();
+    await before.processor.stop!();
+    expect(existsSync(state_file)).toBe(false);
+    await after.processor.stop!();
+    expect(loadKept(state_file)!.series).toHaveLength(4);
   });
 
   test('sets a damaged file aside, says so, and learns anew', async () => {
