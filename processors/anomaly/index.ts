@@ -17,10 +17,10 @@ const SAVE_INTERVAL_MS = 600_000;
 const WARM_UP_SAMPLES = 100;
 
 /**
- * What those that run now have learnt, by pipeline, id and file: at a reload the successor starts before its predecessor
- * stops, and goes on with what that one knows, not with what it wrote minutes ago.
+ * By file, who keeps there what it has learnt: at a reload the successor starts before its predecessor stops, and goes on
+ * with what that one knows, not with what it wrote minutes ago.
  */
-const running = new Map<string, () => Kept>();
+const keepers = new Map<string, { readonly owner: string; readonly learnt: () => Kept }>();
 
 export default defineProcessor({
   type: 'anomaly',
@@ -90,8 +90,7 @@ export default defineProcessor({
     let timers: NodeJS.Timeout[] = [];
     let saving: Promise<void> | undefined;
     let isJudging = false;
-    const place = JSON.stringify([pipeline, id, path]);
-    const learnt = (): Kept => watch.keep();
+    const keeper = { owner: `${pipeline}/${id}`, learnt: () => watch.keep() };
 
     function watchOptions() {
       return {
@@ -125,10 +124,16 @@ export default defineProcessor({
       }
     }
 
+    function claimFile(): void {
+      const owner = keepers.get(path)?.owner ?? keeper.owner;
+      if (owner === keeper.owner) return;
+      throw new Error(`Cannot keep what was learnt in "${path}": that of ${owner} is there`);
+    }
+
     function load(): void {
       let kept: Kept | undefined;
       try {
-        kept = running.get(place)?.() ?? loadKept(path);
+        kept = keepers.get(path)?.learnt() ?? loadKept(path);
       } catch (error) {
         log.warn(`${messageOf(error)}; all series are learnt anew`, { file: path });
       }
@@ -187,8 +192,9 @@ export default defineProcessor({
       },
       start() {
         if (config.keep) {
+          claimFile();
           load();
-          running.set(place, learnt);
+          keepers.set(path, keeper);
         }
         report = createReport({
           watch,
@@ -211,8 +217,8 @@ export default defineProcessor({
         timers = [];
         // What is being written may be older.
         await saving;
-        if (!config.keep || (running.has(place) && running.get(place) !== learnt)) return;
-        running.delete(place);
+        if (!config.keep || (keepers.has(path) && keepers.get(path) !== keeper)) return;
+        keepers.delete(path);
         await save();
       },
     };

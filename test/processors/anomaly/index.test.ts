@@ -133,6 +133,18 @@ describe('anomaly', () => {
     expect(loadKept(state_file)!.series).toHaveLength(4);
   });
 
+  test('shares its file with no other', async () => {
+    const state_file = stateFile();
+    const first = runProcessor(anomaly, { state_file });
+    await first.processor.start!();
+    const second = runProcessor({ ...anomaly, type: 'anomaly/second' }, { state_file });
+    expect(() => second.processor.start!()).toThrow(
+      `Cannot keep what was learnt in "${state_file}": that of logs/anomaly is there`,
+    );
+    await second.processor.stop!();
+    await first.processor.stop!();
+  });
+
   test('sets a damaged file aside, says so, and learns anew', async () => {
     const state_file = stateFile();
     const run = runProcessor(anomaly, { state_file });
