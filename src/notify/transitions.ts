@@ -35,6 +35,8 @@ export interface HandedOver {
   readonly tracks: ReadonlyMap<string, Track>;
   readonly waiting: ReadonlyMap<string, number>;
   readonly ended: ReadonlyMap<string, number>;
+  /** Since when it is known who was told of what. */
+  readonly since_ms: number;
 }
 
 interface Track {
@@ -64,6 +66,8 @@ export function createTransitions(
   /** Ends of alerts that the process before told of, by key: they are repeated, and told once. */
   const ended = new Map<string, number>();
   let overtaken = 0;
+  /** Of what began before, another may have told. */
+  let since_ms = createdAt_ms;
 
   const isSilenced = ({ alert, ownLabels = alert.labels }: Notification, now_ms: number): boolean =>
     silences.silencedBy(ownLabels, now_ms).length > 0;
@@ -116,7 +120,7 @@ export function createTransitions(
   /** One that this process never saw firing: people know of it by the one before, if it began then and ended since. */
   function addInherited(key: string, notification: Notification, now_ms: number): void {
     const { startsAt_ms, endsAt_ms } = notification;
-    const isInherited = startsAt_ms < createdAt_ms && endsAt_ms >= createdAt_ms;
+    const isInherited = startsAt_ms < since_ms && endsAt_ms >= since_ms;
     if (!isInherited || !config.send_resolved || ended.get(key) === endsAt_ms || tracks.size >= MOST_ALERTS) return;
     ended.set(key, endsAt_ms);
     tracks.set(key, { notification, toldStart_ms: startsAt_ms, toldAt_ms: 0, isUnderWay: false });
@@ -183,23 +187,25 @@ export function createTransitions(
         track.isUnderWay = false;
         track.toldAt_ms = now_ms;
         track.toldStart_ms = isResolved(notification) ? undefined : notification.startsAt_ms;
+        if (isResolved(notification) && notification.startsAt_ms < since_ms) ended.set(key, notification.endsAt_ms);
         // Over, and all there is to say was said.
         if (isResolved(track.notification) && !waiting.has(key)) tracks.delete(key);
       }
     },
     takeOver(before) {
       const given = before.handOver();
+      since_ms = Math.min(since_ms, given.since_ms);
       for (const [key, track] of given.tracks) {
         if (tracks.has(key) || !isWanted(track.notification.alert.labels)) continue;
         tracks.set(key, track);
-        const since_ms = given.waiting.get(key);
-        if (since_ms !== undefined) waiting.set(key, since_ms);
+        const waitsSince_ms = given.waiting.get(key);
+        if (waitsSince_ms !== undefined) waiting.set(key, waitsSince_ms);
       }
       for (const [key, endsAt_ms] of given.ended) ended.set(key, endsAt_ms);
     },
     handOver() {
       const free = [...tracks].filter(([, { isUnderWay }]) => !isUnderWay);
-      const given = { tracks: new Map(free), waiting: new Map(waiting), ended: new Map(ended) };
+      const given = { tracks: new Map(free), waiting: new Map(waiting), ended: new Map(ended), since_ms };
       for (const [key] of free) {
         tracks.delete(key);
         waiting.delete(key);

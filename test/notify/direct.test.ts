@@ -195,8 +195,13 @@ test('a notifier that takes over tells again of nothing, goes on with what waits
   await before.dispatcher.stop();
   expect(before.told().slice(3)).toEqual(['firing waiting']);
   after.tell(...['told', 'over', 'unwanted'].map((name) => firing({ ...named(name), startsAt_ms })));
-  after.tell(resolved({ ...named('over'), startsAt_ms }));
+  const over = resolved({ ...named('over'), startsAt_ms, endsAt_ms: Date.now() + 1000 });
+  after.tell(over);
   await expect.poll(after.told).toEqual(['firing waiting', 'resolved over']);
+  await expect.poll(() => after.dispatcher.channels.get('hook webhook')!.figures.sent).toBe(2);
+  after.tell(over);
+  after.tell(firing(named('new')));
+  await expect.poll(after.told).toEqual(['firing waiting', 'resolved over', 'firing new']);
 });
 
 test('stop sends what waits, and what was never started sends nothing', async () => {
