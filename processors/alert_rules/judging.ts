@@ -87,7 +87,6 @@ export function createJudging(options: JudgingOptions): Judging {
     underWay: undefined,
     handingOver: undefined,
   }));
-  const around: Surroundings = { query: ask, append, monotonic_ms: () => performance.now() };
   let cancels: (() => void)[] = [];
   let isPaused = true;
   /** Of groups that are no more, until what they showed has ended. */
@@ -105,10 +104,12 @@ export function createJudging(options: JudgingOptions): Judging {
   }
 
   async function evaluate(judged: Judged, time_ms: number): Promise<void> {
-    const steps = judged.run.steps(time_ms, around);
-    const began_ms = performance.now();
-    let since_ms = began_ms;
+    let since_ms = performance.now();
     let worked_ms = 0;
+    // What others do in between is not the rule's time.
+    const monotonic_ms = (): number => worked_ms + performance.now() - since_ms;
+    const around: Surroundings = { query: ask, append, monotonic_ms };
+    const steps = judged.run.steps(time_ms, around);
     let step = steps.next();
     for (; step.done !== true; step = steps.next()) {
       const held_ms = performance.now() - since_ms;
@@ -118,7 +119,7 @@ export function createJudging(options: JudgingOptions): Judging {
       since_ms = performance.now();
     }
     judged.evaluations++;
-    judged.last_s = (worked_ms + performance.now() - since_ms) / 1000;
+    judged.last_s = monotonic_ms() / 1000;
     judged.total_s += judged.last_s;
     tell(judged, step.value);
   }

@@ -12,10 +12,16 @@ import { tableLink } from './template/functions.ts';
 /** Label sets that are remembered so that it is seen when their data are gone. */
 const MOST_KNOWN = 1000;
 
+/** A few milliseconds' worth of templates. */
+const ALERTS_AT_ONCE = 50;
+
 export interface AlertingRun {
   readonly active: Map<string, ActiveAlert>;
-  /** @throws {Error} and then the alerts are as before, or gone where there were too many */
-  evaluate(now_ms: number, asked: Asked): AlertingResult;
+  /**
+   * Pauses now and then, for who has other things to do in between.
+   * @throws {Error} and then the alerts are as before, or gone where there were too many
+   */
+  evaluate(now_ms: number, asked: Asked): Generator<void, AlertingResult, void>;
   /** ALERTS and ALERTS_FOR_STATE as the last evaluation left them. */
   samples(time_ms: number): readonly RuleSample[];
   /** Alerts to be told now. */
@@ -93,7 +99,7 @@ export function createAlertingRun(rule: AlertingRule, options: AlertingOptions):
     };
   }
 
-  function find(asked: Asked, errors: string[]): Map<string, FoundAlert> {
+  function* find(asked: Asked, errors: string[]): Generator<void, Map<string, FoundAlert>, void> {
     const name = naming(asked, errors);
     const found = new Map<string, FoundAlert>();
     for (const sample of asked.offset(rule.expr)) {
@@ -103,6 +109,7 @@ export function createAlertingRun(rule: AlertingRule, options: AlertingOptions):
         throw new Error('vector contains metrics with the same labelset after applying alert labels');
       }
       found.set(key, { labels, annotations: annotations(), value: sample.value });
+      if (found.size % ALERTS_AT_ONCE === 0) yield;
     }
     return found;
   }
@@ -188,9 +195,9 @@ export function createAlertingRun(rule: AlertingRule, options: AlertingOptions):
   return {
     active,
     samples: (time_ms) => samplesOf(lastingNow(), time_ms),
-    evaluate(now_ms, asked) {
+    *evaluate(now_ms, asked) {
       const textErrors: string[] = [];
-      const found = find(asked, textErrors);
+      const found = yield* find(asked, textErrors);
       const isHeld = judgeAbsence(asked, found, textErrors);
       const transitions = advance(active, found, now_ms, rule, isHeld);
       const lasting = lastingNow();

@@ -19,13 +19,21 @@ import { record } from './recording.ts';
 import { restored, withFor } from './restore.ts';
 import type { Rule, RuleGroup } from './rule.ts';
 
+type Steps<Result> = Generator<void, Result, void>;
+
+/** A few milliseconds' worth of storing. */
+const SAMPLES_AT_ONCE = 500;
+
 export interface GroupRun {
   readonly group: RuleGroup;
   readonly interval_ms: number;
   /** Evaluates all rules at once. Never throws: a rule that fails costs itself. */
   evaluate(time_ms: number, surroundings: Surroundings): Evaluation;
-  /** The same rule by rule, for who has other things to do in between; what is returned last is the whole. */
-  steps(time_ms: number, surroundings: Surroundings): Generator<void, Evaluation, void>;
+  /**
+   * The same in steps of some milliseconds, but for queries, which are one each: for who has other things to do in
+   * between, which `monotonic_ms` should not count. What is returned last is the whole.
+   */
+  steps(time_ms: number, surroundings: Surroundings): Steps<Evaluation>;
   status(): RuleGroupStatus;
   /** Counts by state. */
   counts(): { pending: number; firing: number };
@@ -98,7 +106,7 @@ export function createGroup(group: RuleGroup, options: GroupOptions): GroupRun {
   /** Of rules that are no more. */
   let orphans: Labels[] = [];
 
-  function evaluateRule(run: RuleRun, time_ms: number, around: Surroundings, into: Gathered): void {
+  function* evaluateRule(run: RuleRun, time_ms: number, around: Surroundings, into: Gathered): Steps<void> {
     const began_ms = around.monotonic_ms();
     const sample_ms = time_ms - offset_ms;
     const check = (): void => {
@@ -115,10 +123,10 @@ export function createGroup(group: RuleGroup, options: GroupOptions): GroupRun {
     const asked: Asked = { now: ask(time_ms), offset: ask(sample_ms), sample_ms, check };
     run.lastEvaluation_ms = time_ms;
     try {
-      const samples = outcome(run, time_ms, asked, into);
+      const samples = yield* outcome(run, time_ms, asked, into);
       run.health = 'ok';
       run.lastError = '';
-      keep(run, samples, sample_ms, around, into);
+      yield* keep(run, samples, sample_ms, around, into);
     } catch (error) {
       fail(run, messageOf(error), into);
       // Its alerts are as before: who follows in the pipeline must not take them for ended.
@@ -128,9 +136,14 @@ export function createGroup(group: RuleGroup, options: GroupOptions): GroupRun {
     }
   }
 
-  function outcome({ rule, alerting }: RuleRun, time_ms: number, asked: Asked, into: Gathered): readonly RuleSample[] {
+  function* outcome(
+    { rule, alerting }: RuleRun,
+    time_ms: number,
+    asked: Asked,
+    into: Gathered,
+  ): Steps<readonly RuleSample[]> {
     if (rule.kind === 'recording') return record(rule, asked.offset(rule.expr), asked.sample_ms, group.limit);
-    const { samples, transitions, textErrors } = alerting!.evaluate(time_ms, asked);
+    const { samples, transitions, textErrors } = yield* alerting!.evaluate(time_ms, asked);
     into.transitions.push(...transitions);
     into.notifications.push(...alerting!.due(time_ms));
     for (const error of textErrors) into.textErrors.push({ rule: rule.name, error });
@@ -138,13 +151,20 @@ export function createGroup(group: RuleGroup, options: GroupOptions): GroupRun {
   }
 
   /** Stores what a rule made, and ends what it makes no more. */
-  function keep(run: RuleRun, samples: readonly RuleSample[], sample_ms: number, around: Surroundings, into: Gathered) {
+  function* keep(
+    run: RuleRun,
+    samples: readonly RuleSample[],
+    sample_ms: number,
+    around: Surroundings,
+    into: Gathered,
+  ): Steps<void> {
     const made = new Map<string, Labels>();
     for (const sample of samples) {
       const refused = around.append(sample);
       if (refused === undefined) made.set(labelsKey(sample.labels), sample.labels);
       else fail(run, `a sample is not taken: ${refused}`, into);
       into.samples.push(sample);
+      if (into.samples.length % SAMPLES_AT_ONCE === 0) yield;
     }
     for (const [key, labels] of run.series) if (!made.has(key)) end(labels, sample_ms, around, into);
     run.series = made;
@@ -163,7 +183,7 @@ export function createGroup(group: RuleGroup, options: GroupOptions): GroupRun {
     into.failures.push({ rule: run.rule.name, error });
   }
 
-  function* steps(time_ms: number, around: Surroundings): Generator<void, Evaluation, void> {
+  function* steps(time_ms: number, around: Surroundings): Steps<Evaluation> {
     const into: Gathered = { samples: [], transitions: [], notifications: [], failures: [], textErrors: [] };
     let took_s = 0;
     if (time_ms < lastEvaluation_ms) {
@@ -172,7 +192,7 @@ export function createGroup(group: RuleGroup, options: GroupOptions): GroupRun {
       }
     }
     for (const run of runs) {
-      evaluateRule(run, time_ms, around, into);
+      yield* evaluateRule(run, time_ms, around, into);
       took_s += run.evaluation_s;
       yield;
     }

@@ -195,6 +195,18 @@ describe('createGroup', () => {
     expect(around.appended).toHaveLength(stored);
   });
 
+  test('createGroup evaluates a rule of many alerts step by step', () => {
+    const many = vector(...Array.from({ length: 1000 }, (_, i) => [{ a: String(i) }, i] as const));
+    const run = createGroup(groupOf([alerting()]), { ...OPTIONS, maxAlerts: 5000 });
+    const steps = run.steps(0, world({ bad: many }));
+    let count = 0;
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) count++;
+    expect(count).toBeGreaterThanOrEqual(20);
+    expect(step.value.samples).toHaveLength(2000);
+    expect(step.value.transitions).toHaveLength(1000);
+  });
+
   test('createGroup stops a rule whose time is over', () => {
     const around = world({ bad: vector([{ a: '1' }, 1], [{ a: '2' }, 1]) });
     around.query = () => {
