@@ -1,8 +1,9 @@
 /** Writes a line of JSON for each change of an alert to a file that does not outgrow its bounds. */
-import { appendFileSync, closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { messageOf, RetryableError } from '../errors.ts';
 import type { Notification } from '../rules/alert.ts';
+import { makeFolder } from '../state_directory.ts';
 import type { Transport } from './direct.ts';
 import { fingerprintOf } from './identity.ts';
 import { isResolved, type Origin } from './message.ts';
@@ -56,7 +57,7 @@ function append(path: string, lines: string): void {
 
 /** Annotations may say what is not for everybody. */
 function create(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path));
   closeSync(openSync(path, 'a', 0o600));
 }
 

@@ -1,9 +1,10 @@
 /** Keeps silences in a file: each change is on the disk before it is answered. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { messageOf } from '../errors.ts';
 import type { ComponentLog } from '../component.ts';
+import { makeFolder } from '../state_directory.ts';
 import { compileMatchers } from './matchers.ts';
 import type { Silence, SilenceKeeper } from './silences.ts';
 
@@ -75,7 +76,7 @@ function setAside(path: string, log: Pick<ComponentLog, 'warn'>): void {
 /** Whole or not at all, whatever ends the process. */
 function replace(path: string, text: string): void {
   const beside = `${path}.new`;
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path));
   const fd = openSync(beside, 'w', 0o600);
   try {
     // On a disk that is nearly full, one call of write may write a part and call that success.

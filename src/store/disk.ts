@@ -1,9 +1,10 @@
 /** Keeps what a store takes in a folder, in segments that are only ever added to, and reads it back. */
-import { mkdir, open, readdir, readFile, rename, rm, truncate, type FileHandle } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, truncate, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ComponentLog } from '../component.ts';
 import { messageOf } from '../errors.ts';
 import { createFolderLock } from '../folder_lock.ts';
+import { makeFolder } from '../state_directory.ts';
 import { BlockWriter, hasHeader, MAGIC, readSegment, type ReadChunk } from './disk_format.ts';
 import type { Excerpt } from './chunk_body.ts';
 import type { Pairs } from './series_table.ts';
@@ -200,7 +201,7 @@ export function createDisk({ directory, retention_ms, max_bytes, log, now_ms }: 
     },
     async open(onChunk, afterEach) {
       try {
-        await mkdir(directory, { recursive: true, mode: 0o700 });
+        makeFolder(directory);
       } catch (error) {
         throw new Error(`Cannot keep the history in ${directory}: ${messageOf(error)}`, { cause: error });
       }

@@ -32,7 +32,7 @@ describe('configs/', () => {
     const loaded = await load([], {});
     const host = ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system', 'processes', 'self'];
     expect([...loaded.receivers.keys()]).toEqual(host);
-    expect(loaded.pipelines.get('metrics')).toMatchObject({ receivers: host, exporters: ['prometheus'] });
+    expect(loaded.pipelines.get('metrics')).toMatchObject({ receivers: host, exporters: ['prometheus', 'store'] });
     expect(loaded.exporters.get('prometheus')!.config).toMatchObject({ endpoint: '127.0.0.1:9464' });
     expect(loaded.agent.collection_interval).toBe(15_000);
     expect(loaded.warnings).toEqual([]);
@@ -40,7 +40,7 @@ describe('configs/', () => {
 
   it('sends everything to OTEL_EXPORTER_OTLP_ENDPOINT with the default', async () => {
     const loaded = await load([], { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' });
-    expect(loaded.pipelines.get('metrics')!.exporters).toEqual(['prometheus', 'otlp']);
+    expect(loaded.pipelines.get('metrics')!.exporters).toEqual(['prometheus', 'store', 'otlp']);
     expect(loaded.warnings).toEqual([]);
   });
 
