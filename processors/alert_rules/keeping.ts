@@ -9,6 +9,7 @@ export interface Keeping {
 
 /** Groups that are evaluated one after the other are written together. */
 const LEAST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 10_000;
 /** Of the time there is, that which writing may take: what takes 20 ms is written every 2 s. */
 const MOST_PART = 1 / 100;
 
@@ -31,7 +32,8 @@ export function createKeeping(write: () => void): Keeping {
     stop();
     const began_ms = performance.now();
     write();
-    wait_ms = Math.max(LEAST_WAIT_MS, (performance.now() - began_ms) / MOST_PART);
+    const fair_ms = (performance.now() - began_ms) / MOST_PART;
+    wait_ms = Math.min(Math.max(LEAST_WAIT_MS, fair_ms), LONGEST_WAIT_MS);
   }
 
   return {
