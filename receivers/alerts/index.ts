@@ -3,8 +3,8 @@ import * as v from 'valibot';
 import { defineReceiver } from '../../src/component.ts';
 import { option } from '../../src/config/options.ts';
 import type { LogRecord, Resource, Scope } from '../../src/model/batch.ts';
+import { eventRecord } from '../../src/model/event_record.ts';
 import { receiverScope } from '../../src/model/receiver_scope.ts';
-import { severityName } from '../../src/model/severity.ts';
 import { createOutlet, type Outlet } from '../../src/outlet.ts';
 import type { Finding } from '../../src/rules/board.ts';
 import { createNameFilter, globs } from '../../src/text/name_filter.ts';
@@ -54,24 +54,12 @@ export default defineReceiver({
   },
 });
 
-function recordOf(
-  { eventName, time_ms, severityNumber, body, attributes }: Finding,
-  resource: Resource,
-  scope: Scope,
-): LogRecord {
-  return {
+function recordOf({ time_ms, ...finding }: Finding, resource: Resource, scope: Scope): LogRecord {
+  return eventRecord({
+    ...finding,
     resource,
     scope,
     time: BigInt(Math.round(time_ms)) * 1_000_000n,
     observedTime: BigInt(Date.now()) * 1_000_000n,
-    severityNumber,
-    severityText: severityName(severityNumber),
-    body,
-    attributes,
-    droppedAttributesCount: 0,
-    flags: 0,
-    traceId: '',
-    spanId: '',
-    eventName,
-  };
+  });
 }

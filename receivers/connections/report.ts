@@ -1,7 +1,8 @@
 /** What happens to sockets as log records: names, attributes and words. */
 import type { AnyValue } from '../../src/model/attributes.ts';
 import type { Resource, Scope } from '../../src/model/batch.ts';
-import { eventRecord, INFO, WARN, type Severity } from '../../src/model/event_record.ts';
+import { eventRecord, INFO, WARN } from '../../src/model/event_record.ts';
+import type { SeverityNumber } from '../../src/model/severity.ts';
 import type { Outlet } from '../../src/outlet.ts';
 import { TCP_STATES } from '../../src/procfs/inet_sockets.ts';
 import type { Direction } from './directions.ts';
@@ -80,7 +81,7 @@ export interface ReportOptions {
 export function createReport({ outlet, resource, scope, happenings, isWanted, onFull }: ReportOptions): Report {
   function push(
     eventName: string,
-    severityNumber: Severity,
+    severityNumber: SeverityNumber,
     body: string,
     time: bigint,
     attributes: Record<string, AnyValue>,

@@ -2,7 +2,8 @@
 import { readlinkSync } from 'node:fs';
 import type { AnyValue } from '../../src/model/attributes.ts';
 import type { Resource, Scope } from '../../src/model/batch.ts';
-import { eventRecord, INFO, WARN, type Severity } from '../../src/model/event_record.ts';
+import { eventRecord, INFO, WARN } from '../../src/model/event_record.ts';
+import type { SeverityNumber } from '../../src/model/severity.ts';
 import type { Hasher } from './hash.ts';
 import type { Outlet } from '../../src/outlet.ts';
 import { PATH_ENCODING, readable, systemPath } from './source.ts';
@@ -87,7 +88,7 @@ export function createReport(options: ReportOptions): Report {
 
   function push(
     eventName: string,
-    severityNumber: Severity,
+    severityNumber: SeverityNumber,
     body: string,
     time: bigint,
     attributes: Record<string, AnyValue>,

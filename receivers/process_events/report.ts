@@ -2,7 +2,8 @@
 import { constants } from 'node:os';
 import type { AnyValue } from '../../src/model/attributes.ts';
 import type { Resource, Scope } from '../../src/model/batch.ts';
-import { eventRecord, INFO, WARN, type Severity } from '../../src/model/event_record.ts';
+import { eventRecord, INFO, WARN } from '../../src/model/event_record.ts';
+import type { SeverityNumber } from '../../src/model/severity.ts';
 import type { Outlet } from '../../src/outlet.ts';
 import { creationTime, startTimeOf } from '../../src/procfs/process/creation.ts';
 import type { Tracked } from './tracked.ts';
@@ -98,7 +99,7 @@ export function createReport(options: ReportOptions): Report {
 
   function push(
     eventName: string,
-    severityNumber: Severity,
+    severityNumber: SeverityNumber,
     body: string,
     time: bigint,
     attributes: Record<string, AnyValue>,
@@ -123,7 +124,7 @@ export function createReport(options: ReportOptions): Report {
     process: Tracked,
     { time, source }: Cause,
     more?: More,
-    severity: Severity = INFO,
+    severity: SeverityNumber = INFO,
   ): void {
     const attributes = describe(process);
     attributes['process.event.source'] = source;

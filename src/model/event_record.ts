@@ -1,15 +1,14 @@
 /** Log records that say that something happened: those of receivers that watch, and of processors that tell what they did. */
 import type { LogRecord } from './batch.ts';
+import { severityName } from './severity.ts';
 
 export const INFO = 9;
 export const WARN = 13;
-export type Severity = typeof INFO | typeof WARN;
 
 export interface EventFields extends Pick<
   LogRecord,
-  'resource' | 'scope' | 'time' | 'observedTime' | 'attributes' | 'eventName'
+  'resource' | 'scope' | 'time' | 'observedTime' | 'severityNumber' | 'attributes' | 'eventName'
 > {
-  readonly severityNumber: Severity;
   readonly body: string;
 }
 
@@ -22,7 +21,7 @@ export function eventRecord(fields: EventFields): LogRecord {
     time,
     observedTime,
     severityNumber,
-    severityText: severityNumber === INFO ? 'INFO' : 'WARN',
+    severityText: severityName(severityNumber),
     body,
     attributes,
     droppedAttributesCount: 0,

@@ -4,7 +4,7 @@ import { Accumulator, ACCUMULATORS } from './accumulators.ts';
 import { countValuesNode } from './count_values.ts';
 import type { Annotations } from './errors.ts';
 import { invalidQuantile } from './functions/quantile.ts';
-import { createGroups } from './groups.ts';
+import { aggregationGroups } from './groups.ts';
 import { quote } from './labels.ts';
 import type { Budget } from './limits.ts';
 import type { Compile, Node } from './plan.ts';
@@ -27,7 +27,7 @@ function accumulatingNode(
   parameterNode: Node | undefined,
 ): Node {
   const { add, addHistogram, result: resultOf } = ACCUMULATORS[operator];
-  const groups = createGroups(aggregation, (labels) => new Accumulator(labels));
+  const groups = aggregationGroups(aggregation, (labels) => new Accumulator(labels));
   const { position } = aggregation.expression;
   const quantiles = quantileRange();
   let step = 0;

@@ -2,7 +2,7 @@
 import type { Labels } from '../store/queryable.ts';
 import type { Aggregation } from './ast.ts';
 import { PromqlError, type Annotations } from './errors.ts';
-import { createGroups } from './groups.ts';
+import { aggregationGroups } from './groups.ts';
 import { numberText } from './literals.ts';
 import type { Budget } from './limits.ts';
 import type { Node } from './plan.ts';
@@ -25,7 +25,7 @@ export function rankingNode(
   input: Node,
   parameterNode: Node,
 ): Node {
-  const groups = createGroups<Group>(aggregation, () => ({ step: 0, heap: [] }));
+  const groups = aggregationGroups<Group>(aggregation, () => ({ step: 0, heap: [] }));
   const isWorse = operator === 'topk' ? isLess : isGreater;
   let step = 0;
   let budget: Budget;
