@@ -1,5 +1,4 @@
 /** By which labels the samples of two vectors match: a signature a set of them, remembered by the identity of the labels. */
-import type { Labels } from '../store/queryable.ts';
 import type { VectorMatching } from './ast.ts';
 import { createGroups, type Groups } from './groups.ts';
 import { keyWith, keyWithout } from './labels.ts';
