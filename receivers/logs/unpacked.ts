@@ -13,6 +13,8 @@ export interface Unpacked {
   readonly error: Error | undefined;
   /** It is because the file ends too early: it may be written still. */
   readonly isUnfinished: boolean;
+  /** How far the file has been read. */
+  readonly packed_bytes: number;
   close(): void;
 }
 
@@ -63,6 +65,9 @@ export function unpack(fd: number, compression: 'gzip' | 'zstd'): Unpacked {
     },
     get isUnfinished() {
       return error?.message === 'unexpected end of file';
+    },
+    get packed_bytes() {
+      return source.bytesRead;
     },
     async read(buffer, length, position) {
       dropBefore(position);

@@ -285,8 +285,10 @@ export function createWatcher(options: WatcherOptions): Watcher {
   }
 
   async function endUnpacked(file: Tracked): Promise<void> {
-    const { error, isUnfinished } = file.unpacked!;
+    const { error, isUnfinished, packed_bytes } = file.unpacked!;
     if (isUnfinished || (await isChanging(file))) {
+      // What was written since the end was met shows when the file is looked at next, though its size was seen already.
+      if (isUnfinished) file.resize(packed_bytes, performance.now());
       log.once(`end ${file.path}`, `Waits for the rest of ${file.path}: it ends too early`);
       return close(file);
     }

@@ -141,7 +141,7 @@ groups:
     expr: test_value > 100
 `;
 
-  test('alerts keep startsAt through kill -9 and a restart, a pending one goes on, and all are over on recovery', async () => {
+  test('alerts keep startsAt through kill -9 and a restart, a pending one goes on, and all are over on recovery or without the agent', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'sonde-alerts-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     writeFileSync(join(folder, 'rules.yaml'), RULES);
@@ -181,7 +181,6 @@ service: { pipelines: { metrics: { receivers: [otlp], processors: [alert_rules],
     const pendingBefore = await pendingSince(first.url);
     // Longer than the agent is down, or a beginning anew could be taken for it.
     await until('time passes', async () => Date.now() / 1000 - pendingBefore > 20, 30_000);
-    // The state is kept when an alert changes, and each minute.
     value = 1000;
     await until('another fires', async () => (await named('AgentLate')) !== undefined);
     await first.stop('SIGKILL');
@@ -207,6 +206,15 @@ service: { pipelines: { metrics: { receivers: [otlp], processors: [alert_rules],
     await until('the file says so', async () => lines().filter(({ state }) => state === 'resolved').length === 2);
     await until('the other is over, too', async () => (await named('AgentLate')) === undefined);
     expect(await named('AgentSlow')).toBeUndefined();
+
+    value = 42;
+    await until('it fires again', async () => (await named('AgentHigh')) !== undefined);
+    await second.stop('SIGKILL');
+    expect(await named('AgentHigh')).toBeDefined();
+    await until('an agent that is gone says nothing more, and its alert is over', async () => {
+      return (await named('AgentHigh')) === undefined;
+    });
+    await until('the web hook hears of it', async () => hookedOf('AgentHigh', 'resolved').length === 2);
   }, 120_000);
 
   async function send(port: number, value: number): Promise<void> {

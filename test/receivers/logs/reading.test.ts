@@ -270,6 +270,20 @@ test(
   },
 );
 
+test('logs reads the rest of a compressed file that was opened again before it came', { timeout: 30_000 }, async () => {
+  const site = createSite();
+  const whole = gzipSync(numbered(0, 20_000));
+  writeFileSync(site.path('a.log.gz'), whole.subarray(0, whole.length >> 1));
+  const run = await site.start({ include: [site.path('*')] });
+  await until(() => run.said.some((line) => line.includes('ends too early')));
+  await until(async () => valuesOf(await run.collect())['log.file.open{}'] === 1);
+  // What is unpacked meets the end of what there is, a moment after it was opened.
+  await pause(50);
+  writeFileSync(site.path('a.log.gz'), whole);
+  await site.bodies(20_000);
+  expect(numbers(site.records)).toEqual(range(0, 20_000));
+});
+
 test(
   'logs reads a damaged compressed file up to shortly before the damage, and says so',
   { timeout: 30_000 },
