@@ -46,8 +46,10 @@ export function createLane({ intake, poll_ms, poll, read }: LaneOptions): Lane {
   /** @returns whether more waits to be read */
   async function round(): Promise<boolean> {
     let hasMore = false;
-    for (const file of files) {
+    const inTurn = [...files];
+    for (const file of inTurn) {
       if (isEnding) return false;
+      if (!files.has(file)) continue;
       const now_ms = performance.now();
       if (isDue(file, now_ms)) {
         file.polled_ms = now_ms;
@@ -58,6 +60,8 @@ export function createLane({ intake, poll_ms, poll, read }: LaneOptions): Lane {
       if (intake.isFull) continue;
       await read(file, performance.now());
       hasMore ||= file.hasMore;
+      // Whoever took the last of the room is asked last when there is room again: others have waited.
+      if (intake.isFull && files.delete(file)) files.add(file);
     }
     return hasMore;
   }
