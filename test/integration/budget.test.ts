@@ -10,13 +10,13 @@ import { startSonde, until, type Server } from './servers.ts';
 
 const IDS = ['cpu', 'disk', 'network', 'process', 'processes'];
 
-/** Four times a second all processes of a machine that has thousands. */
+/** Ten times a second all processes of a machine that has thousands: what the agent itself takes is little beside it. */
 function config(root: string, budget: string): string {
   return `
 agent: { root_path: '${root}', budget: ${budget} }
 receivers:
   self: { collection_interval: 1s }
-${IDS.map((id) => `  ${id}: { collection_interval: 250ms }`).join('\n')}
+${IDS.map((id) => `  ${id}: { collection_interval: 100ms }`).join('\n')}
 exporters:
   prometheus: { endpoint: 127.0.0.1:PORT, max_age: 1h }
 service:
@@ -60,7 +60,7 @@ test('An agent whose receivers take ten times its budget stretches their interva
       const used = [...(await read(sonde, 'sonde_budget_utilization_ratio')).values()][0];
       return used !== undefined && used <= 1;
     },
-    100_000,
+    180_000,
   );
   const collected = await read(sonde, 'sonde_component_operations_total');
   const kept = await shareOf(sonde, 20);
@@ -75,7 +75,7 @@ test('An agent whose receivers take ten times its budget stretches their interva
     // None of them has stopped.
     expect(after.get(id)! - collected.get(id)!, id).toBeGreaterThanOrEqual(Math.floor(18 / intervals.get(id)!));
   }
-  expect(intervals.get('process')).toBeGreaterThanOrEqual(2.5);
+  expect(intervals.get('process')).toBeGreaterThanOrEqual(1);
   expect((await read(sonde, 'sonde_receiver_stretched_total')).get('process')).toBeGreaterThan(50);
   expect(sonde.output().match(/Over its budget/g)).toHaveLength(1);
-}, 240_000);
+}, 300_000);

@@ -36,7 +36,7 @@ test.each(['', 'http/json', 'grpc'])(
     try {
       const points = () => pointsIn(collector.received()).filter(({ resource }) => resource.get('team') === team);
       const scopes = () => [...new Set(points().map(({ scope }) => scope))].toSorted();
-      const expected = RECEIVERS.map((type) => `sonde.receiver.${type}`);
+      const expected = ['sonde.exporter.store', ...RECEIVERS.map((type) => `sonde.receiver.${type}`)];
       await until('every receiver’s metrics have arrived', async () => scopes().length >= expected.length);
       expect(scopes()).toEqual(expected);
       for (const { resource } of points()) {

@@ -237,11 +237,11 @@ test('a page in a real browser reads both ways, and comes back where it was', as
   });
   onTestFinished(async () => void (await browser.stop('SIGKILL')));
   const isOpen = async (kind: string): Promise<boolean> => (await figure(sonde, 'sonde_stream_clients', kind)) === 1;
-  await until('both are open', async () => (await isOpen('websocket')) && (await isOpen('event_source'))).catch(
-    (error: Error) => {
-      throw new Error(`${error.message}\n${browser.output()}`, { cause: error });
-    },
-  );
+  const areOpen = async (): Promise<boolean> => (await isOpen('websocket')) && (await isOpen('event_source'));
+  // A browser takes seconds to start, more where others work.
+  await until('both are open', areOpen, 60_000).catch((error: Error) => {
+    throw new Error(`${error.message}\n${browser.output()}`, { cause: error });
+  });
   await send(50, 50);
   const wanted = Array.from({ length: 100 }, (_, index) => index + 1);
   expect(await results.promise).toEqual({ eventSource: wanted, resumed: wanted.slice(60), webSocket: wanted });
