@@ -24,13 +24,25 @@ choose() {
   index sid -o "Dir::Etc::SourceList=$dest/sid.list" -o Dir::Etc::SourceParts=/dev/null -o APT::Default-Release=sid
 }
 
-# unpack INDEX FOLDER PACKAGE...: the packages, with what this machine lacks of their dependencies, into DEST/FOLDER
+# What every Debian has: apt is told that nothing else is installed here, so that the same files are unpacked on every machine. (Part of a program that this
+# machine has in its own folders would else be missing in ours: Chromium looks for its data beside itself alone.)
+base_status() {
+  [ -s "$dest/base.status" ] && return
+  dpkg-query -W -f '${Essential} ${Priority} ${Package}\n' | awk '$1 == "yes" || $(NF - 1) == "required" { print $NF }' |
+    xargs apt-cache depends --installed --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances |
+    sed -n 's/^\([a-z0-9][^ :]*\).*/\1/p' | sort -u >"$dest/base.list"
+  awk -v RS= -v ORS='\n\n' 'NR == FNR { split($0, names, "\n"); for (i in names) base[names[i]]; next } { match($0, /^Package: [^\n]+/) }
+    substr($0, 10, RLENGTH - 9) in base' "$dest/base.list" /var/lib/dpkg/status >"$dest/base.status"
+}
+
+# unpack INDEX FOLDER PACKAGE...: the packages with all they depend on beyond the base system, into DEST/FOLDER
 unpack() {
   local root=$dest/$2
   [ -f "$root/.done" ] && return
   choose "$1"; shift 2
   mkdir -p "$root"
-  "${apt[@]}" --print-uris -y --reinstall install "$@" >"$root/.plan" || { echo "get.sh: apt cannot plan $*" >&2; exit 1; }
+  base_status
+  "${apt[@]}" -o "Dir::State::status=$dest/base.status" --print-uris -y --reinstall install "$@" >"$root/.plan" || { echo "get.sh: apt cannot plan $*" >&2; exit 1; }
   grep -oE "^'[^']+' [^ ]+" "$root/.plan" | tr -d "'" >"$root/.list"
   (cd "$dest/deb" && while read -r uri file; do [ -s "$file" ] || echo "$uri $file"; done <"$root/.list" |
     xargs -r -P 6 -n 2 sh -c 'curl -sSf --retry 3 -o "$1.part" "$0" && mv "$1.part" "$1"')
