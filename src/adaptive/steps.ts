@@ -28,32 +28,28 @@ function shareAt({ cost_ms, interval_ms }: Load, step: number): number {
 }
 
 /**
- * Raises the dearest receivers by a step each until that saves `excess`, or all of them if it does not; the reserve is for
- * when there is no other step left.
+ * Raises the dearest receiver by a step, and the then dearest again, until that saves `excess` or nothing is left to raise.
+ * The reserve is for when there was no other step left, and what that saves is measured.
  */
 export function raise(loads: readonly Load[], steps: Steps, excess: number): void {
-  if (!raiseTo(TENTH, loads, steps, excess)) raiseTo(RESERVE, loads, steps, excess);
+  const last = loads.some(({ id }) => (steps.get(id) ?? 0) < TENTH) ? TENTH : RESERVE;
+  const now = (load: Load): number => shareAt(load, steps.get(load.id) ?? 0);
+  for (let left = excess; left > 0;) {
+    const [dearest] = loads.filter(({ id }) => (steps.get(id) ?? 0) < last).toSorted((a, b) => now(b) - now(a));
+    if (dearest === undefined) return;
+    left -= now(dearest);
+    advance(dearest, steps);
+    left += now(dearest);
+  }
+}
+
+function advance({ id }: Load, steps: Steps): void {
+  steps.set(id, (steps.get(id) ?? 0) + 1);
 }
 
 /** Raises all by a step, but not into the reserve: where CPU is not what is short, it would help nothing. */
 export function raiseAll(loads: readonly Load[], steps: Steps): void {
-  raiseTo(TENTH, loads, steps, Infinity);
-}
-
-/** @returns whether any was raised */
-function raiseTo(last: number, loads: readonly Load[], steps: Steps, excess: number): boolean {
-  const now = (load: Load): number => shareAt(load, steps.get(load.id) ?? 0);
-  let left = excess;
-  let isAny = false;
-  for (const load of loads.toSorted((a, b) => now(b) - now(a))) {
-    if (left <= 0) break;
-    const step = steps.get(load.id) ?? 0;
-    if (step >= last) continue;
-    left -= now(load) - shareAt(load, step + 1);
-    steps.set(load.id, step + 1);
-    isAny = true;
-  }
-  return isAny;
+  for (const load of loads) if ((steps.get(load.id) ?? 0) < TENTH) advance(load, steps);
 }
 
 /**

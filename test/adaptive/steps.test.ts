@@ -6,25 +6,25 @@ const load = (id: string, cost_ms: number, interval_ms = 1000) => ({ id, interva
 const loads = [load('cheap', 10), load('dear', 200), load('seldom', 400, 10_000)];
 
 describe('raise', () => {
-  test('raises the dearest by a step, and more of them until that is enough', () => {
+  test('raises the dearest, and the then dearest, until that is enough', () => {
     const steps: Steps = new Map();
     raise(loads, steps, 0.05);
     expect([...steps]).toEqual([['dear', 1]]);
     raise(loads, steps, 0.055);
-    expect([...steps]).toEqual([
-      ['dear', 2],
-      ['seldom', 1],
-    ]);
+    expect([...steps]).toEqual([['dear', 3]]);
+    const atOnce: Steps = new Map();
+    raise(loads, atOnce, 0.19);
+    expect(Object.fromEntries(atOnce)).toEqual({ dear: 3, seldom: 1 });
   });
 
-  test('goes no further than a tenth while there is another to raise, and then takes the reserve', () => {
+  test('goes no further than a tenth while there was another to raise, and then takes the reserve', () => {
     const steps: Steps = new Map([['dear', 3]]);
-    for (let time = 0; time < 3; time++) raise(loads, steps, 1);
+    raise(loads, steps, 1);
     expect(Object.fromEntries(steps)).toEqual({ dear: 3, seldom: 3, cheap: 3 });
     expect(shareOf(loads, steps)).toBeCloseTo(shareOf(loads, new Map()) / 10, 10);
     raise(loads, steps, 0.001);
     expect(Object.fromEntries(steps)).toEqual({ dear: 4, seldom: 3, cheap: 3 });
-    for (let time = 0; time < 3; time++) raise(loads, steps, 1);
+    raise(loads, steps, 1);
     expect(Object.fromEntries(steps)).toEqual({ dear: 4, seldom: 4, cheap: 4 });
   });
 });
