@@ -58,47 +58,64 @@ const PATIENCE_MS = 2000;
 const LOOK_INTERVAL_MS = 50;
 
 async function take(path: string, cannot: string): Promise<void> {
-  const own = ownIdentity();
-  const end_ms = performance.now() + PATIENCE_MS;
-  for (let attempt = 0; attempt < 3;) {
-    try {
-      fs.writeFileSync(path, own, { flag: 'wx', mode: 0o600 });
-      return;
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      // A full disk has no room for a lock: better without one than not at all.
-      if (code === 'ENOSPC' || code === 'EDQUOT') return;
-      if (code !== 'EEXIST') throw new Error(`${cannot}: ${messageOf(error)}`, { cause: error });
-    }
+  // Written aside and linked, so that nobody ever finds a lock that does not say yet whose it is.
+  const own = `${path}.${process.pid}`;
+  try {
+    fs.writeFileSync(own, ownIdentity(), { mode: 0o600 });
+    await place(own, path, performance.now() + PATIENCE_MS, cannot);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // A full disk has no room for a lock: better without one than not at all.
+    if (code === 'ENOSPC' || code === 'EDQUOT') return;
+    if (code === undefined) throw error;
+    throw new Error(`${cannot}: ${messageOf(error)}`, { cause: error });
+  } finally {
+    fs.rmSync(own, { force: true });
+  }
+}
+
+/** Puts `own` at `path`, where nothing may be but what a process that is gone has left. */
+async function place(own: string, path: string, end_ms: number, cannot: string): Promise<void> {
+  while (!linkOwn(own, path)) {
     const pid = holderIn(path);
     if (pid === undefined || pid === process.pid) {
-      removeStale(path);
-      attempt += 1;
+      // Several may have found the same. Only who has this one replaces it, and looks again before: else the second
+      // would replace the lock of the first. Its own rest, if its owner is killed now, is replaced in the same way.
+      const guard = `${path}.taking`;
+      await place(own, guard, end_ms, cannot);
+      try {
+        const after = holderIn(path);
+        if (after === undefined || after === process.pid) fs.rmSync(path, { force: true });
+        if (linkOwn(own, path)) return;
+      } finally {
+        fs.rmSync(guard, { force: true });
+      }
     } else if (performance.now() < end_ms) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
     } else {
-      const found = `process ${pid} uses it (if that is no agent, remove ${path})`;
-      throw new Error(`${cannot}: ${found}`);
+      throw new Error(`${cannot}: process ${pid} uses it (if that is no agent, remove ${path})`);
     }
   }
-  throw new Error(`${cannot}: another process is taking it just now`);
 }
 
-/**
- * Another process may find the same stale lock: whoever removes it second must not remove the lock that the first one has
- * written meanwhile. What was moved away is looked at again, and put back if it is no stale one.
- */
-function removeStale(path: string): void {
-  const aside = `${path}.${process.pid}`;
+/** False where there is one already. */
+function linkOwn(own: string, path: string): boolean {
   try {
-    fs.renameSync(path, aside);
+    fs.linkSync(own, path);
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    // As FAT, which has no links.
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error;
+  }
+  try {
+    fs.copyFileSync(own, path, fs.constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
-  const pid = holderIn(aside);
-  if (pid !== undefined && pid !== process.pid) fs.linkSync(aside, path);
-  fs.rmSync(aside, { force: true });
 }
 
 /** The process that uses `folder`; undefined where there is none. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -101,14 +101,24 @@ test('readHolder names the process that has the lock, and none that has ended or
   }
 });
 
-test('createFolderLock lets one of several processes take a lock that a killed one left, and leaves nothing beside it', async () => {
-  writeFileSync(lockFile(), '4194305 17');
-  const module = join(import.meta.dirname, '../src/folder_lock.ts');
+test('createFolderLock lets one of several processes take a lock, also one that a killed one left, and leaves nothing beside it', async () => {
+  const left = ['4194305 17', '', undefined].flatMap((text) => [text, text, text, text]);
+  const folders = left.map((text, index) => {
+    const path = join(folder, String(index));
+    mkdirSync(path);
+    if (text === undefined) return path;
+    writeFileSync(join(path, 'lock'), text);
+    // One was killed while it took over.
+    if (index % 2 === 0) writeFileSync(join(path, 'lock.taking'), text);
+    return path;
+  });
   const script = `
-    import { createFolderLock } from ${JSON.stringify(module)};
+    import { createFolderLock } from ${JSON.stringify(join(import.meta.dirname, '../src/folder_lock.ts'))};
     process.stdin.once('data', async () => {
-      const lock = createFolderLock(${JSON.stringify(folder)});
-      console.log(await lock.acquire().then(() => 'taken', () => 'refused'));
+      const taken = [];
+      await Promise.all(${JSON.stringify(folders)}.map((folder) =>
+        createFolderLock(folder).acquire().then(() => taken.push(folder), () => {})));
+      console.log(taken.join());
     });
     console.log('ready');`;
   const children = Array.from({ length: 5 }, () =>
@@ -118,7 +128,8 @@ test('createFolderLock lets one of several processes take a lock that a killed o
   const lines = children.map(({ stdout }) => createInterface({ input: stdout })[Symbol.asyncIterator]());
   await Promise.all(lines.map((line) => line.next()));
   for (const { stdin } of children) stdin.write('go\n');
-  const answers = await Promise.all(lines.map(async (line) => (await line.next()).value));
-  expect(answers.toSorted()).toEqual(['refused', 'refused', 'refused', 'refused', 'taken']);
-  expect(readdirSync(folder)).toEqual(['lock']);
+  const answers = await Promise.all(lines.map(async (line) => String((await line.next()).value)));
+  const taken = answers.flatMap((answer) => answer.split(',').filter((path) => path !== ''));
+  expect(taken.toSorted()).toEqual(folders.toSorted());
+  for (const path of folders) expect(readdirSync(path)).toEqual(['lock']);
 });
