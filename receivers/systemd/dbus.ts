@@ -50,19 +50,21 @@ export async function connect(path: string, signal: AbortSignal): Promise<Connec
   return createCalls(socket);
 }
 
-/** SASL EXTERNAL: the kernel tells the other side who asks. */
+/**
+ * SASL EXTERNAL: the kernel tells the other side who asks. BEGIN does not wait for the answer, as systemd's own clients have it:
+ * a systemd that reads BEGIN and a call in one piece leaves the call unread until more comes.
+ */
 function authenticate(socket: Socket, path: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const uid = Buffer.from(String(process.getuid?.() ?? 0)).toString('hex');
   let said = '';
-  socket.once('connect', () => socket.write(`\0AUTH EXTERNAL ${uid}\r\n`));
+  socket.once('connect', () => socket.write(`\0AUTH EXTERNAL ${uid}\r\nBEGIN\r\n`));
   const onData = (piece: Buffer): void => {
     said += piece.toString('latin1');
     if (!said.includes('\r\n') && said.length < 1000) return;
     socket.off('data', onData);
     if (!said.startsWith('OK '))
       return reject(new Error(`Cannot log in at "${path}": it says ${said.slice(0, 100).trim()}`));
-    socket.write('BEGIN\r\n');
     resolve();
   };
   socket.on('data', onData);
