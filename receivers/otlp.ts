@@ -69,7 +69,7 @@ export default defineReceiver({
               endpoint,
               tls,
               insecure,
-              routes: createHttpRoutes(ingest, max_request_bytes),
+              ...createHttpRoutes(ingest, max_request_bytes),
             });
             open.push(listener);
             log.info(`Listens for OTLP over HTTP on ${listener.url}`);

@@ -37,6 +37,30 @@ export async function readBody(request: IncomingMessage, max_bytes: number, budg
   return decompress(await collect(request, undefined, max_bytes, budget), encoding, max_bytes, budget);
 }
 
+/** Whether a body that is read as a whole is not too large before it is decompressed, nor beyond what takes no stream. */
+export function acceptsWhole(contentEncoding: string | undefined, length: number, max_bytes: number): boolean {
+  if (length > max_bytes) return false;
+  try {
+    return parseEncoding(contentEncoding) === undefined || isSmall(length);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What {@link acceptsWhole} accepted, of which `length` was taken from the budget.
+ * @throws {BodyError}
+ */
+export function decompressWhole(
+  body: Buffer,
+  contentEncoding: string | undefined,
+  max_bytes: number,
+  budget: Budget,
+): Buffer | Promise<Buffer> {
+  const encoding = parseEncoding(contentEncoding);
+  return encoding === undefined ? body : decompress(body, encoding, max_bytes, budget);
+}
+
 /** A small body: nearly always in one go. */
 function decompress(
   compressed: Buffer,

@@ -6,10 +6,11 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as SecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { readCertificates, watchCertificates, type ServerCertificates } from '../certificate_files.ts';
-import type { ComponentLog, ServeOptions } from '../component.ts';
+import type { ComponentLog, PostRoute, ServeOptions } from '../component.ts';
 import { isLoopback } from '../config/options.ts';
+import { createPosts, type Posts } from './posts.ts';
 import { createUpgrades, type Upgrades } from './upgrades.ts';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
@@ -39,6 +40,7 @@ export interface HttpListener {
   readonly options: ServeOptions;
   readonly url: string;
   readonly routes: Map<string, Handler>;
+  readonly posts: Map<string, PostRoute>;
   readonly upgrades: Upgrades;
   hasPage: boolean;
   /** Components that use it. */
@@ -58,6 +60,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const INACTIVITY_TIMEOUT_MS = 60_000;
 /** Longer than the usual time between two scrapes, which then need no new connection. */
 const KEEP_ALIVE_MS = 90_000;
+const POST_LIMITS = { headers_ms: HEADERS_TIMEOUT_MS, request_ms: REQUEST_TIMEOUT_MS, keepAlive_ms: KEEP_ALIVE_MS };
 
 /** @throws if it cannot listen there, with what to change */
 export async function openListener(options: ServeOptions, environment: HttpListenerOptions): Promise<HttpListener> {
@@ -88,8 +91,13 @@ export async function openListener(options: ServeOptions, environment: HttpListe
   server.setTimeout(INACTIVITY_TIMEOUT_MS);
 
   const routes = new Map<string, Handler>();
+  const postRoutes = new Map<string, PostRoute>();
   const hosts = isLocal ? new Set(['localhost', '127.0.0.1', '[::1]', host]) : undefined;
   let stopWatching: (() => void) | undefined;
+  const isOwnHost = (header: string | undefined): boolean => hosts === undefined || hosts.has(nameOf(header));
+  const posts = takePosts(server, tls === undefined ? 'connection' : 'secureConnection', (passOn) =>
+    createPosts({ routes: postRoutes, isOwnHost, passOn, limits: POST_LIMITS, log }),
+  );
   await listen(server, host, port, endpoint);
   server.on('error', (error) => log.error(`Cannot serve on ${endpoint}: ${error.message}`));
   if (tls !== undefined) {
@@ -102,13 +110,14 @@ export async function openListener(options: ServeOptions, environment: HttpListe
     options,
     url: `${tls === undefined ? 'http' : 'https'}://${host}:${bound}`,
     routes,
+    posts: postRoutes,
     upgrades,
     hasPage: false,
     users: 0,
     close() {
       stopWatching?.();
       for (const response of tapped) response.end();
-      return closeServer(server, closeTimeout_ms, isReloadAlone, upgrades.destroyAll);
+      return closeServer(server, posts, closeTimeout_ms, isReloadAlone, upgrades.destroyAll);
     },
   };
 
@@ -116,13 +125,13 @@ export async function openListener(options: ServeOptions, environment: HttpListe
   let underWay = 0;
   let reloading = 0;
   /** A reload may be what closes this listener: it is answered after that. */
-  const isReloadAlone = (): boolean => reloading > 0 && underWay === reloading;
+  const isReloadAlone = (): boolean => reloading > 0 && underWay === reloading && posts.underWay === 0;
 
   /** Why a request is for another host, if so: a web page that a user opens could read this by a name that it rebinds to 127.0.0.1. */
   const misdirection = (request: IncomingMessage): string | undefined =>
-    hosts === undefined || hosts.has(hostOf(request) ?? '127.0.0.1')
+    isOwnHost(request.headers.host)
       ? undefined
-      : `Cannot answer for this host name: only ${[...hosts].join(', ')}`;
+      : `Cannot answer for this host name: only ${[...(hosts ?? [])].join(', ')}`;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const misdirected = misdirection(request);
@@ -194,9 +203,22 @@ export function parseEndpoint(endpoint: string): { readonly host: string; readon
   return { host: endpoint.slice(0, colon).toLowerCase(), port };
 }
 
-/** The host of a request without its port; undefined where it names none (HTTP/1.0, which no browser speaks). */
-function hostOf({ headers: { host } }: IncomingMessage): string | undefined {
-  return host?.replace(/:\d*$/, '').toLowerCase();
+/** The host of a Host header without its port; where there is none (HTTP/1.0, which no browser speaks), this machine. */
+function nameOf(header = '127.0.0.1'): string {
+  return header.replace(/:\d*$/, '').toLowerCase();
+}
+
+/** Puts what takes posts before what takes connections: that gets those of them that are for it. */
+function takePosts(
+  server: Server,
+  event: 'connection' | 'secureConnection',
+  create: (passOn: (socket: Socket) => void) => Posts,
+): Posts {
+  const [listener] = server.listeners(event) as ((socket: Socket) => void)[];
+  const posts = create((socket) => listener!.call(server, socket));
+  server.off(event, listener!);
+  server.on(event, posts.accept);
+  return posts;
 }
 
 function listen(server: Server, host: string, port: number, endpoint: string): Promise<void> {
@@ -231,26 +253,33 @@ function listenProblem({ code, message }: NodeJS.ErrnoException): string {
 /** Resolves when the port is free and no request is under way, but for reloads: `isReloadAlone` says so. */
 async function closeServer(
   server: Server,
+  posts: Posts,
   timeout_ms: number,
   isReloadAlone: () => boolean,
   destroyUpgraded: () => void,
 ): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   // Connections whose request ends from now on fall idle later.
-  const sweep = setInterval(() => {
+  const closeIdle = (): void => {
     server.closeIdleConnections();
+    posts.closeIdle();
+  };
+  const sweep = setInterval(() => {
+    closeIdle();
     if (isReloadAlone()) resolve();
   }, 20);
   const deadline = setTimeout(() => {
     destroyUpgraded();
-    if (!isReloadAlone()) server.closeAllConnections();
+    if (isReloadAlone()) return;
+    server.closeAllConnections();
+    posts.closeAll();
   }, timeout_ms);
   server.close(() => {
     clearInterval(sweep);
     clearTimeout(deadline);
     resolve();
   });
-  server.closeIdleConnections();
+  closeIdle();
   await promise;
 }
 

@@ -12,6 +12,7 @@ export function createServe(options: HttpListenerOptions): Serve {
   async function leave(endpoint: string, listener: HttpListener, paths: readonly string[]): Promise<void> {
     for (const path of paths) {
       listener.routes.delete(path);
+      listener.posts.delete(path);
       listener.upgrades.delete(path);
     }
     listener.users--;
@@ -51,13 +52,14 @@ export function createServe(options: HttpListenerOptions): Serve {
 }
 
 function addRoutes(listener: HttpListener, asked: ServeOptions): void {
-  const { routes, upgrades = {}, origins } = asked;
+  const { routes, posts = {}, upgrades = {}, origins } = asked;
   const paths = pathsOf(asked);
   const clash = conflict(listener, asked, paths);
   if (clash !== undefined) throw new Error(`Cannot serve ${paths.join(', ')} on ${asked.endpoint}: ${clash}`);
   for (const [path, handler] of Object.entries(routes)) {
     listener.routes.set(path, origins === undefined ? handler : guardOrigin(handler, origins));
   }
+  for (const [path, route] of Object.entries(posts)) listener.posts.set(path, route);
   for (const [path, upgrade] of Object.entries(upgrades)) listener.upgrades.add(path, upgrade, origins ?? []);
   listener.hasPage ||= asked.hasPage === true;
   listener.users++;
