@@ -130,6 +130,7 @@ describe('posts', () => {
     ['two different lengths', post('abc', 'Content-Length: 2')],
     ['a list of lengths', post('').replace('Length: 0', 'Length: 3, 3') + 'abc'],
     ['a signed length', post('').replace('Length: 0', 'Length: +3') + 'abc'],
+    ['a length and a no-break space', post('').replace('Length: 0', 'Length: 3\xa0') + 'abc'],
     ['a negative length', post('').replace('Length: 0', 'Length: -3') + 'abc'],
     ['no length', `POST /v1/a HTTP/1.1\r\n${HOST}\r\n\r\n`],
     ['no host', post('abc').replace(`${HOST}\r\n`, '')],
