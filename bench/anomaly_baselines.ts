@@ -2,14 +2,14 @@
  * What anomalies are usually looked for with, over the same series: a threshold for each series, the EWMA control chart, and
  * k-means as Netdata does. Each is given all its settings, and shown with those that do best on the very labels it is judged by.
  */
-import { DAY, SAMPLES, TRAINED, type LabelledSeries } from './anomaly_series.ts';
+import { DAY, SAMPLES, type Samples } from './anomaly_series.ts';
 
 export interface Baseline {
   readonly name: string;
   /** How the settings read. */
   readonly settings: readonly string[];
   /** Alarms (1 where one is on, by row) for each of the settings. */
-  run(series: LabelledSeries): Uint8Array[];
+  run(series: Samples): Uint8Array[];
 }
 
 /** So many samples in a row, as the `for` of an alert rule. */
@@ -25,9 +25,9 @@ const MARGINS = product([-0.1, 0, 0.1, 0.25, 0.5, 1], FOR);
 export const staticThreshold: Baseline = {
   name: 'static threshold per series',
   settings: MARGINS.map(([margin, samples]) => `margin ${margin}, for ${samples}`),
-  run({ values }) {
+  run({ values, trained }) {
     const known = values
-      .slice(0, TRAINED)
+      .slice(0, trained)
       .filter((value) => !Number.isNaN(value))
       .sort();
     const low = known[Math.floor(known.length * 0.001)]!;
@@ -45,8 +45,8 @@ const CHARTS = product(product([0.02, 0.1, 0.3, 1], [3, 4, 6, 8, 12]), FOR);
 export const ewmaChart: Baseline = {
   name: 'EWMA control chart, limits from training',
   settings: CHARTS.map(([[weight, limit], samples]) => `λ ${weight}, L ${limit}, for ${samples}`),
-  run({ values }) {
-    const known = values.slice(0, TRAINED).filter((value) => !Number.isNaN(value));
+  run({ values, trained }) {
+    const known = values.slice(0, trained).filter((value) => !Number.isNaN(value));
     const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
     const deviation = Math.max(
       Math.sqrt(known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / known.length),

@@ -1,11 +1,19 @@
 /** Runs a recording of a real host through what the processor runs: series, groups, events; and measures what that costs. */
 import type { ModelOptions } from '../src/anomaly/state.ts';
-import { createWatch, type Happening } from '../src/anomaly/watch.ts';
+import { createWatch, type Happening, type Watched } from '../src/anomaly/watch.ts';
 import type { MetricBatch } from '../src/model/batch.ts';
 import { decodeMetricsJson } from '../src/model/otlp/json.ts';
+import type { Baseline } from './anomaly_baselines.ts';
+import { eventsOf } from './anomaly_scores.ts';
 
-/** Replays OTLP-JSON lines; returns what there is to say of it. */
-export function replay(lines: Buffer, options: ModelOptions): string {
+/** A way to look for anomalies, with one of its settings. */
+export interface Chosen {
+  readonly baseline: Baseline;
+  readonly setting: number;
+}
+
+/** Replays OTLP-JSON lines; returns what there is to say of it, beside what others do that learn for as long. */
+export function replay(lines: Buffer, options: ModelOptions, others: readonly Chosen[]): string {
   const watch = createWatch({
     ...options,
     maxSeries: 10_000,
@@ -15,6 +23,7 @@ export function replay(lines: Buffer, options: ModelOptions): string {
   });
   const happenings: Happening[] = [];
   const told = new Map<string, number>();
+  const sampled = new Map<Watched, { values: number[]; trained: number; last_s: number }>();
   let judged = 0;
   let from_s = Infinity;
   let cpu_us = 0;
@@ -29,12 +38,23 @@ export function replay(lines: Buffer, options: ModelOptions): string {
     cpu_us += user + system;
     from_s = Math.min(from_s, watch.now_s);
     happenings.push(...new_);
+    for (const watched of watch.watched) note(watched);
     for (const { outcome, watched, group, model } of new_) {
       if (outcome !== 'began') continue;
       const key = `${group === undefined ? model.kind : `group ${group.name}`} ${watched.series.metric.name}`;
       told.set(key, (told.get(key) ?? 0) + 1);
     }
   }
+  /** Keeps its sample, if it is new. */
+  function note(watched: Watched): void {
+    const known = sampled.get(watched) ?? { values: [], trained: 0, last_s: -Infinity };
+    sampled.set(watched, known);
+    if (Number.isNaN(watched.value) || watched.lastHeard_s === known.last_s) return;
+    known.last_s = watched.lastHeard_s;
+    known.values.push(watched.value);
+    if (known.last_s - from_s < options.warmUp_s) known.trained = known.values.length;
+  }
+
   let days = 0;
   for (const { model } of watch.watched) {
     if (!model.isReady) continue;
@@ -44,6 +64,15 @@ export function replay(lines: Buffer, options: ModelOptions): string {
   const began = happenings.filter(({ outcome, group }) => outcome === 'began' && group === undefined).length;
   const groups = happenings.filter(({ outcome, group }) => outcome === 'began' && group !== undefined).length;
   const hours = ((watch.now_s - from_s) / 3600).toFixed(2);
+  const ofOthers = others.map(({ baseline, setting }) => {
+    let alarms = 0;
+    for (const { values, trained } of sampled.values()) {
+      if (trained === 0) continue;
+      alarms += eventsOf(baseline.run({ values: Float64Array.from(values), trained })[setting]!, trained).length;
+    }
+    const { name, settings } = baseline;
+    return `${name}, ${settings[setting]}: ${alarms}, ${(alarms / Math.max(days, 1e-9)).toFixed(2)} a series and day`;
+  });
   return [
     `Recording of ${hours} hours: ${watch.size} series, ${judged} of them judged after ${options.warmUp_s} s, ${days.toFixed(1)} series days`,
     `${began} anomalies of series, ${groups} of groups: ${(began / Math.max(days, 1e-9)).toFixed(2)} a series and day`,
@@ -51,6 +80,7 @@ export function replay(lines: Buffer, options: ModelOptions): string {
       .sort((a, b) => b[1] - a[1])
       .slice(0, 15)
       .map(([key, times]) => `  ${times} × ${key}`),
+    ...ofOthers,
     `CPU: ${(cpu_us / 1000).toFixed(0)} ms for all of it, series looked up anew for each line as they come decoded`,
   ].join('\n');
 }

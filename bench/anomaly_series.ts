@@ -21,10 +21,15 @@ export interface Label {
   readonly to: number;
 }
 
-export interface LabelledSeries {
-  readonly name: string;
+export interface Samples {
   /** The value of a gauge, or the rate of a counter; NaN where a sample is missing. */
   readonly values: Float64Array;
+  /** So many of them are there to learn from. */
+  readonly trained: number;
+}
+
+export interface LabelledSeries extends Samples {
+  readonly name: string;
   readonly labels: readonly Label[];
   /** Row at which something changed for good, on purpose. */
   readonly planned: number | undefined;
@@ -83,7 +88,7 @@ export function makeSeries(index: number, seed = 1): LabelledSeries {
     values[row] = value;
   }
   losePoints(values, random);
-  return { name: `${noise}/${season}/${index}`, values, labels: plan.labels, planned: plan.planned };
+  return { name: `${noise}/${season}/${index}`, values, trained: TRAINED, labels: plan.labels, planned: plan.planned };
 }
 
 function seasonAt(season: (typeof SEASONS)[number], row: number, phase: number): number {

@@ -43,6 +43,7 @@ export function acceptsWhole(contentEncoding: string | undefined, length: number
   try {
     return parseEncoding(contentEncoding) === undefined || isSmall(length);
   } catch {
+    // An encoding that nobody knows: the path's handler says so.
     return false;
   }
 }

@@ -19,8 +19,9 @@ const NO_GRAIN = (): number => 0;
 const ONE = (): number => 1;
 const ONE_IN_INTERVAL = (interval_s: number): number => 1 / interval_s;
 
-/** The features of a series. */
+/** The features of a series. How long something has run, which a start makes nothing, has none. */
 export function featuresOf({ metric }: Series): readonly FeatureDefinition[] {
+  if (metric.name.endsWith('.uptime')) return [];
   const isDelta = metric.temporality === 'delta';
   const isInteger = metric.valueType === 'int';
   const accumulation = isDelta ? 'sum' : 'difference';

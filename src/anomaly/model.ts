@@ -38,6 +38,7 @@ import {
   RESIDUAL_SIZE,
   RUN,
   SCORE,
+  SETTLING,
   SHORT_MEAN,
   SHORT_SIZE,
   SQUARE,
@@ -57,6 +58,10 @@ const SPREAD_GAIN = 1 / 12;
 const LONG = 1 / 40;
 const CORRELATION_GAIN = 1 / 240;
 const REPEATS_GAIN = 1 / 720;
+/** Intervals without a sample after which nothing is known of where it is. */
+export const SILENT_INTERVALS = 10;
+const SETTLING_SAMPLES = 10;
+const MEAN_SAMPLES = 5;
 const MEAN_CLIP = 6;
 /** Nearly a random walk; what is nearer is no different. */
 const MOST_CORRELATION = 0.98;
@@ -144,7 +149,8 @@ export class SeriesModel {
     const elapsed_s = time_s - s[LAST_TIME]!;
     if (!isUsable || elapsed_s < SHORTEST_STEP_S) return this.isAnomalous ? 'anomalous' : 'normal';
     // What was long ago says nothing of what comes next.
-    if (elapsed_s > 10 * this.#options.interval_s) s[LAST_RESIDUAL] = 0;
+    if (elapsed_s > SILENT_INTERVALS * this.#options.interval_s) this.settle();
+    if (s[SETTLING]! > 0) return this.#takeSettling(time_s, value);
 
     const season = s[DAYS]! >= 1 ? readProfile(state.day, DAY_S, time_s) : 0;
     const week = s[WEEKS]! >= 1 ? readProfile(state.week, WEEK_S, time_s) : 0;
@@ -186,6 +192,39 @@ export class SeriesModel {
   /** Ends an anomaly of which nothing more is heard. */
   end(): void {
     this.#state.numbers[ANOMALOUS] = 0;
+  }
+
+  /** Finds its level anew from the next samples, and judges none of them: the series was silent, or begins again. */
+  settle(): void {
+    const s = this.#state.numbers;
+    s[SETTLING] = SETTLING_SAMPLES;
+    s[ANOMALOUS] = 0;
+    s[SCORE] = 0;
+    s[FLAT_TREND] = 0;
+    s[DAY_TREND] = 0;
+    s[SHORT_MEAN] = 0;
+    s[LONG_MEAN] = 0;
+    s[SHORT_SIZE] = 1;
+    s[LAST_RESIDUAL] = 0;
+    s[RUN] = 0;
+  }
+
+  #takeSettling(time_s: number, value: number): Outcome {
+    const state = this.#state;
+    const s = state.numbers;
+    // The mean of the last five: a beginning is seldom like what follows.
+    const weight = 1 / (((SETTLING_SAMPLES - s[SETTLING]!) % MEAN_SAMPLES) + 1);
+    s[SETTLING] = s[SETTLING]! - 1;
+    const day = s[DAYS]! >= 1 ? readProfile(state.day, DAY_S, time_s) : 0;
+    const week = s[MODE] === 2 ? readProfile(state.week, WEEK_S, time_s) : 0;
+    s[FLAT_LEVEL] = s[FLAT_LEVEL]! + (value - s[FLAT_LEVEL]!) * weight;
+    s[DAY_LEVEL] = s[DAY_LEVEL]! + (value - day - week - s[DAY_LEVEL]!) * weight;
+    s[EXPECTED] = value;
+    s[LAST_VALUE] = value;
+    s[LAST_TIME] = time_s;
+    s[COUNT] = s[COUNT]! + 1;
+    this.innovation = 0;
+    return 'normal';
   }
 
   #first(time_s: number, value: number): Outcome {

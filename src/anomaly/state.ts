@@ -94,7 +94,9 @@ export const MEAN = 4;
 export const LONG_TAIL = 6;
 export const SPREAD = 7;
 export const TAILS = 8;
-const NUMBERS = THRESHOLD + TAILS;
+/** Samples still to come before it is judged again, after a silence or a new beginning. */
+export const SETTLING = THRESHOLD + TAILS;
+const NUMBERS = SETTLING + 1;
 
 /** Hours with an own scale. */
 export const HOURS = 24;

@@ -11,7 +11,7 @@ import {
   hash52,
 } from './features.ts';
 import { GroupModel, RANK } from './group.ts';
-import { SeriesModel } from './model.ts';
+import { SeriesModel, SILENT_INTERVALS } from './model.ts';
 import { lastTimeOf, type ModelOptions, type Outcome } from './state.ts';
 import type { Kept, KeptGroup, KeptSeries } from './state_file.ts';
 
@@ -73,9 +73,6 @@ export interface Watch {
   /** Newest time of any sample. */
   readonly now_s: number;
 }
-
-/** Intervals without a sample after which an anomaly counts as over. */
-const SILENT_INTERVALS = 10;
 
 export function createWatch(options: WatchOptions, kept?: Kept): Watch {
   const { interval_s, maxSeries, forget_s, isMeant, groupOf } = options;
@@ -148,8 +145,17 @@ export function createWatch(options: WatchOptions, kept?: Kept): Watch {
     groups: undefined as Set<Group> | undefined,
   }));
 
-  function takeSample(watched: Watched, time_s: number, value: number, happenings: Happening[]): void {
-    const { model } = watched;
+  function takeSample(
+    watched: Watched,
+    time_s: number,
+    value: number,
+    startTime: bigint,
+    happenings: Happening[],
+  ): void {
+    const { model, series } = watched;
+    // Whoever counts began anew, and does at first what is not usual.
+    const isReborn = series.metric.temporality === 'cumulative' && Number(startTime) / 1e9 > model.lastTime_s;
+    if (isReborn && model.lastTime_s > 0) model.settle();
     watched.lastHeard_s = time_s;
     watched.value = value;
     const outcome = model.step(time_s, value, watched.grain);
@@ -195,7 +201,7 @@ export function createWatch(options: WatchOptions, kept?: Kept): Watch {
         const { startTime } = batch.series[row]!;
         for (const watched of features) {
           const value = watched.sampler.take(time_s, readFeature(batch, row, watched.feature), startTime);
-          if (!Number.isNaN(value)) takeSample(watched, time_s, value, happenings);
+          if (!Number.isNaN(value)) takeSample(watched, time_s, value, startTime, happenings);
         }
       }
       cached.groups ??= new Set(rows.flatMap((features) => features.flatMap(({ group }) => group ?? [])));

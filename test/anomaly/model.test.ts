@@ -44,6 +44,21 @@ describe('SeriesModel', () => {
     }
   });
 
+  test('finds its level anew after a silence, and judges none of the samples for that', () => {
+    const random = createRandom(4);
+    const model = new SeriesModel(OPTIONS);
+    let level = 100;
+    const rising = (row: number): number => level + row * 0.05 + random.gaussian();
+    expect(run(model, 600, rising)).toEqual([]);
+    level = 900;
+    expect(run(model, 600, rising, 611)).toEqual([]);
+    expect(run(model, 1, (row) => rising(row) + 30, 1211)).toMatchObject([{ outcome: 'began', kind: 'spike' }]);
+    // So many samples may be missing.
+    const other = new SeriesModel(OPTIONS);
+    run(other, 600, noisy(random));
+    expect(run(other, 1, () => 900, 609)).toMatchObject([{ outcome: 'began' }]);
+  });
+
   test('judges nothing before it has seen enough, in time and in samples', () => {
     const model = new SeriesModel(OPTIONS);
     const random = createRandom(1);

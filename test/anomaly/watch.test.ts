@@ -50,6 +50,31 @@ describe('createWatch', () => {
     expect(happening).toMatchObject({ outcome: 'began', watched: { feature: 'rate' } });
   });
 
+  test('lets a counter that began anew do at first what it does not do usually', () => {
+    const random = createRandom(3);
+    const watch = createWatch(OPTIONS);
+    const counters = ['cumulative', 'delta'].map((temporality) =>
+      metric(temporality, { temporality: temporality as 'cumulative' | 'delta' }),
+    );
+    const layoutOf = (startTime: bigint) => counters.map((each) => series(each, {}, { startTime }));
+    let count = 0;
+    const values = (): number[] => {
+      const more = Math.round(600 + 10 * random.gaussian());
+      return [(count += more), more];
+    };
+    expect(feed(watch, layoutOf(timeOf(-5)), 300, values)).toEqual([]);
+    count = 0;
+    const reborn = layoutOf(timeOf(299.5));
+    const wild = (): number[] => [(count += 9000), 600];
+    expect(feed(watch, reborn, 5, wild, 300)).toEqual([]);
+    feed(watch, reborn, 60, values, 305);
+    expect(feed(watch, reborn, 1, wild, 365)).toMatchObject([{ outcome: 'began' }]);
+    // Each point of a delta has a start of its own.
+    expect(feed(watch, layoutOf(timeOf(365.5)), 1, () => [(count += 600), 9000], 366)).toMatchObject([
+      { outcome: 'began', watched: { series: { metric: { name: 'delta' } } } },
+    ]);
+  });
+
   test('looks at both rates of a histogram, and at deltas', () => {
     const watch = createWatch(OPTIONS);
     const histogram = series(metric('duration', { kind: 'histogram' }));

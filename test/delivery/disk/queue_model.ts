@@ -61,7 +61,7 @@ export interface QueueModel {
   put(size: number, count: number): void;
   take(isHurried: boolean): void;
   settle(pick: number): void;
-  evict(): void;
+  evict(): Promise<void>;
   run(steps: number): Promise<void>;
   pass(ms: number): Promise<void>;
   faults(operation: Parameters<FaultyFolder['chances']['set']>[0], chance: number): void;
@@ -413,11 +413,15 @@ export function createQueueModel(options: ModelOptions, seed: number, seen: Map<
     for (const block of blocks) if (block.owed === 'never') block.isSettledForSure = true;
   }
 
+  /** What is under way and too old has lost its place, perhaps: whoever ends without giving it back loses it. */
+  function dropUnderWay(): void {
+    for (const block of session.taken.map(numbered)) if (isOld(block)) block.owed = 'may';
+  }
+
   function crash(isPower: boolean): void {
     saw('crash');
     crashes += 1;
-    // What is under way and too old has lost its place, perhaps.
-    for (const block of session.taken.map(numbered)) if (isOld(block)) block.owed = 'may';
+    dropUnderWay();
     session.isDead = true;
     if (session.putting > 0) {
       saw('crash during a put');
@@ -448,6 +452,7 @@ export function createQueueModel(options: ModelOptions, seed: number, seen: Map<
 
   async function close(): Promise<void> {
     await quiet();
+    dropUnderWay();
     const before = failures();
     let isClosed = false;
     const own = session;
@@ -577,7 +582,9 @@ export function createQueueModel(options: ModelOptions, seed: number, seen: Map<
       settle(pick);
       complain();
     },
-    evict() {
+    async evict() {
+      // What a read has just found is under way, and is no more among the oldest: it is known here a moment later.
+      await settled();
       evict();
       complain();
     },

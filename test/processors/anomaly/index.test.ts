@@ -105,7 +105,6 @@ describe('anomaly', () => {
     const before = runProcessor(anomaly, { state_file });
     await before.processor.start!();
     await feed(before, 200, calm);
-    await vi.advanceTimersByTimeAsync(600_000);
     await before.processor.stop!();
     expect(existsSync(state_file)).toBe(true);
     const after = runProcessor(anomaly, { state_file });
