@@ -7,7 +7,7 @@ import { freeBytes } from '../src/model/free_bytes.ts';
 import type { Layout } from '../src/model/layout.ts';
 import { encodeLogs } from '../src/model/otlp/encode_logs.ts';
 import { encodeMetrics } from '../src/model/otlp/encode_metrics.ts';
-import { lazyBatch } from '../src/model/otlp/lazy_batch.ts';
+import { isEncoded, lazyBatch, readEncoded } from '../src/model/otlp/lazy_batch.ts';
 import { splitRequest } from '../src/model/otlp/requests.ts';
 import { concatenate, selectRows } from '../src/model/select.ts';
 
@@ -78,7 +78,7 @@ export default defineProcessor({
     return {
       consume(batch) {
         // Encoded batches are merged without decoding, so they are kept apart from those in columns.
-        let key = batch.otlp === undefined ? batch.signal : `${batch.signal} encoded`;
+        let key = isEncoded(batch) ? `${batch.signal} encoded` : batch.signal;
         let held = batch;
         if (timeout > 0 && !isLookedInto && canBeEncoded(batch)) {
           key = `${batch.signal}${ENCODED_HERE}`;
@@ -106,7 +106,7 @@ const ENCODED_HERE = ' encoded here';
  * and encoding. What receivers collect stays, because it is the same objects every time.
  */
 function canBeEncoded(batch: Batch): batch is MetricBatch | LogBatch {
-  if (batch.otlp !== undefined || batch.signal === 'traces') return false;
+  if (isEncoded(batch) || batch.signal === 'traces') return false;
   if (batch.signal === 'logs') return true;
   // Of entities, encoding makes resources, which no decoding takes back.
   return batch.collection === undefined && batch.series.every(({ metric }) => metric.entity === undefined);
@@ -127,7 +127,7 @@ interface Lot extends PromiseWithResolvers<void> {
 function merge(batches: readonly Batch[], combine: (layouts: readonly Layout[]) => Layout, onLook: () => void): Batch {
   const first = batches[0]!;
   if (batches.length === 1) return first;
-  if (batches.every((batch) => batch.otlp !== undefined)) return mergeEncoded(first.signal, batches, onLook);
+  if (batches.every(isEncoded)) return mergeEncoded(first.signal, batches, onLook);
   if (first.signal === 'logs') {
     const records = (batches as readonly LogBatch[]).flatMap((batch) => batch.records);
     return { signal: 'logs', count: records.length, records };
@@ -136,9 +136,20 @@ function merge(batches: readonly Batch[], combine: (layouts: readonly Layout[]) 
   return concatenate(metrics, combine(metrics.map(({ series }) => series)));
 }
 
-/** Export requests, one behind the other, are the request of all that is in them: their fields are repeated. */
+/**
+ * Export requests, one behind the other, are the request of all that is in them: their fields are repeated. They are copied, so
+ * that whoever lent them can give them back.
+ */
 function mergeEncoded(signal: Signal, batches: readonly Batch[], onLook: () => void): Batch {
-  const otlp = Buffer.concat(batches.map((batch) => batch.otlp!));
+  const size = batches.reduce((sum, batch) => sum + readEncoded(batch, ({ length }) => length), 0);
+  const otlp = Buffer.allocUnsafeSlow(size);
+  let at = 0;
+  for (const batch of batches) {
+    readEncoded(batch, (bytes) => {
+      otlp.set(bytes, at);
+      at += bytes.length;
+    });
+  }
   const count = batches.reduce((sum, batch) => sum + batch.count, 0);
   return lazyBatch(signal, otlp, count, onLook);
 }

@@ -17,6 +17,7 @@ export type { BatchObservableResult, Host };
 /** Who takes batches: a processor, an exporter's queue, a pull exporter. Awaiting it is the back-pressure. */
 export interface Consumer<B extends Batch = Batch> {
   /**
+   * Looks at what it needs of the batch before it resolves: the memory of what nobody has looked at may be given back then.
    * @throws {RetryableError} it cannot be taken now
    * @throws {PermanentError} it can never be taken
    */

@@ -8,8 +8,8 @@ interface Collecting {
   readonly gc?: (options: { type: 'minor' }) => void;
 }
 
-/** V8 marks after some 9 MB, and what was read is there twice when it was merged. */
-const EVERY_BYTES = 2 ** 20;
+/** V8 marks after some 9 MB; what was read may be there twice, as it came and merged. */
+const EVERY_BYTES = 3 * 2 ** 20;
 
 /** To be told of bytes that are not needed any more; has V8 free them now and then. */
 export function createScavenging(): (released_bytes: number) => void {

@@ -36,6 +36,16 @@ export function lazyLogBatch(bytes: Uint8Array, count: number, onLook?: () => vo
   return new LazyBatch('logs', new LentBytes(bytes), count, onLook) as unknown as LogBatch;
 }
 
+/** Whether a batch has its encoded bytes. */
+export function isEncoded(batch: Batch): boolean {
+  return batch instanceof LazyBatch ? batch.hasBytes : batch.otlp !== undefined;
+}
+
+/** Shows the bytes of an encoded batch to someone who keeps nothing of them when this returns: else {@link Batch.otlp} is to be used. */
+export function readEncoded<T>(batch: Batch, use: (bytes: Uint8Array) => T): T {
+  return batch instanceof LazyBatch ? batch.read(use) : use(batch.otlp!);
+}
+
 type Column = Exclude<keyof MetricBatch | keyof LogBatch, 'signal' | 'count' | 'collection' | 'otlp'>;
 const COLUMNS: Readonly<Record<'metrics' | 'logs', readonly Column[]>> = {
   metrics: ['series', 'values', 'time', 'times', 'flags', 'exactValues', 'points', 'exemplars'],
@@ -61,6 +71,14 @@ class LazyBatch {
 
   get otlp(): Uint8Array | undefined {
     return this.#lent.take();
+  }
+
+  get hasBytes(): boolean {
+    return this.#lent.isThere;
+  }
+
+  read<T>(use: (bytes: Uint8Array) => T): T {
+    return this.#lent.read(use);
   }
 
   static readonly #getters = {

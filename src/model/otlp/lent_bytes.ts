@@ -10,21 +10,29 @@ export class LentBytes {
     this.#bytes = bytes;
   }
 
+  get isThere(): boolean {
+    return this.#bytes !== undefined;
+  }
+
   /** For someone who may keep them. Undefined when they were given back. */
   take(): Uint8Array | undefined {
     this.#isTaken = true;
     return this.#bytes;
   }
 
-  /** For someone who has decoded them when this returns, and keeps nothing of them. */
-  read<T>(decode: (bytes: Uint8Array) => T): T {
+  /**
+   * For someone who has decoded or copied them when this returns, and keeps nothing of them.
+   * @throws {Error} they were given back
+   */
+  read<T>(use: (bytes: Uint8Array) => T): T {
+    if (this.#bytes === undefined) throw new Error('Cannot read the bytes of a batch: they were given back');
     this.#isRead = true;
-    return decode(this.#bytes!);
+    return use(this.#bytes);
   }
 
   /**
-   * Whoever lent them has no use for them any more: their memory goes back at once where they were decoded, and only
-   * that. Nobody knows whether those that were not will be.
+   * Whoever lent them has no use for them any more: their memory goes back at once where they were decoded or copied, and
+   * only that. Of those that were not nobody knows whether they will be.
    */
   end(): void {
     if (this.#isTaken || !this.#isRead || this.#bytes === undefined) return;

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { decodeMetrics } from '../../../src/model/otlp/decode_metrics.ts';
 import { encodeLogs } from '../../../src/model/otlp/encode_logs.ts';
 import { encodeMetrics } from '../../../src/model/otlp/encode_metrics.ts';
-import { lentBatch } from '../../../src/model/otlp/lazy_batch.ts';
+import { isEncoded, lentBatch, readEncoded } from '../../../src/model/otlp/lazy_batch.ts';
 import { LentBytes } from '../../../src/model/otlp/lent_bytes.ts';
 import type { LogBatch, MetricBatch } from '../../../src/model/batch.ts';
 import { createLogs, createSums } from '../../support/telemetry.ts';
@@ -53,6 +53,26 @@ describe('LentBytes', () => {
     const batch = lentBatch('metrics', lent, sums.count) as MetricBatch;
     lent.end();
     expect(batch).toEqual(decodeMetrics(encoded));
+  });
+
+  test('LentBytes that were copied are given back at the end, and then nobody can look into the batch', () => {
+    const { bytes, lent } = lend(encoded);
+    const batch = lentBatch('metrics', lent, sums.count) as MetricBatch;
+    expect(isEncoded(batch)).toBe(true);
+    expect(readEncoded(batch, (shown) => Uint8Array.from(shown))).toEqual(Uint8Array.from(encoded));
+    lent.end();
+    expect(bytes).toHaveLength(0);
+    expect(isEncoded(batch)).toBe(false);
+    expect(() => batch.values).toThrow('Cannot read the bytes of a batch: they were given back');
+  });
+
+  test('LentBytes that one copied and another took are his', () => {
+    const { bytes, lent } = lend(encoded);
+    const batch = lentBatch('metrics', lent, sums.count) as MetricBatch;
+    readEncoded(batch, () => undefined);
+    expect(batch.otlp).toBe(bytes);
+    lent.end();
+    expect(bytes).toEqual(Uint8Array.from(encoded));
   });
 
   test('LentBytes of traces are always taken', () => {
