@@ -116,6 +116,11 @@ const upTo = (from: number, to: number): number[] => Array.from({ length: to - f
 async function start(journal: Journal, config: Readonly<Record<string, unknown>> = {}): Promise<ReceiverRun> {
   const position_file = join(journal.directory, '../../position.json');
   const own = { directory: journal.directory, position_file, start_at: 'beginning', ...config };
+  // Of a journal without entries of this boot journalctl says that there is none, and ends; the receiver starts it again.
+  await until('the journal has entries', async () => {
+    const { stdout } = spawnSync('journalctl', ['--directory', journal.directory, '-q', '-n', '1', '-o', 'cat']);
+    return stdout.length > 0;
+  });
   const run = await runReceiver(journald, { config: own });
   onTestFinished(() => run.stop());
   return run;
