@@ -42,12 +42,12 @@ export interface SegmentWriterOptions {
   next(): Position;
   /** What has to end before more is written. */
   room(): Promise<void> | undefined;
-  /** A segment was begun. */
+  /** A segment was begun, which is the active one from here on. */
   onSegment(segment: Segment): void;
   /** `records` are stored in `segment` from `from` on, with the numbers from `next` on. */
   onWritten(segment: Segment, records: readonly WrittenRecord[], from: number): void;
   /** `blocks` are not stored: what those who put them are to be told. */
-  onRefused(blocks: readonly WrittenRecord[], error: unknown): Error;
+  onRefused(blocks: readonly NewBlock[], error: unknown): Error;
   /** Nobody can tell whether these records, with the numbers from `next` on, are on the disk. */
   onAbandoned(records: readonly WrittenRecord[]): void;
   /** A segment was ended that never held a record. */
@@ -136,7 +136,8 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
     } catch (error) {
       // Without a segment nobody who waits can be helped.
       lot ??= waiting.splice(0);
-      const refusal = options.onRefused(lot, error);
+      const blocks = lot.map(({ block }) => block);
+      const refusal = options.onRefused(blocks, error);
       for (const { refused } of lot) refused(refusal);
     }
   }
@@ -159,7 +160,9 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
       if (!active.isDone && (bytes + size <= segmentBytes || bytes === SEGMENT_HEADER_BYTES)) return active;
       await finish();
     }
-    return (active = await begin());
+    active = await begin();
+    options.onSegment(active.segment);
+    return active;
   }
 
   async function begin(): Promise<Active> {
@@ -173,7 +176,6 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
       await folder.remove(name).catch(() => undefined);
       throw error;
     }
-    options.onSegment(segment);
     return { segment, file, isDone: false, hasUnsynced: false, syncing: Promise.resolve() };
   }
 
