@@ -552,6 +552,8 @@ export function createQueueModel(options: ModelOptions, seed: number, seen: Map<
     if (how === 'close' || how === 'release') await close();
     else crash(how === 'power');
     for (const { steps, isPower } of breaks) {
+      // No two processes start in the same millisecond: numbers that leap ahead are those of the time.
+      await clock.advance(1);
       void startSession().catch(() => undefined);
       for (let step = 0; step < steps; step++) await folder.step();
       if (failures() > 0) {
