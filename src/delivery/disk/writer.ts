@@ -218,7 +218,7 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
       isWritten = true;
       if (sync === 'always') await file.sync();
     } catch (error) {
-      const isTakenBack = await takeBack(file, from, lot);
+      const isTakenBack = await takeBack(into, lot);
       // What a failed fdatasync leaves in the page cache may look as if it were on the disk: never trusted again.
       if (isWritten || !isTakenBack || !isFullError(error)) await abandon(into);
       throw error;
@@ -231,10 +231,16 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
     if (sync === 'group') callOffSync ??= clock.after(group_ms, syncGroup);
   }
 
-  /** Takes back what may have been written behind `length`; false, and the numbers are given up, if it cannot. */
-  async function takeBack(file: OpenFile, length: number, lot: readonly Waiting[]): Promise<boolean> {
+  /** Takes back what may have been written behind the segment; false, and the numbers are given up, if it cannot. */
+  async function takeBack(into: Active, lot: readonly Waiting[]): Promise<boolean> {
+    const { segment, file } = into;
     try {
-      await file.truncate(length);
+      await file.truncate(segment.bytes);
+      // In every mode: a power cut must not bring back records whose numbers others have been given by then.
+      await file.sync().catch((error: unknown) => {
+        if (into.hasUnsynced) notSynced(into, error);
+        throw error;
+      });
       return true;
     } catch {
       // Whether they lie there is for the next start to find out.
@@ -267,11 +273,15 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
     try {
       await synced.file.sync();
     } catch (error) {
-      // A later fdatasync would not write what this one could not.
-      synced.isDone = true;
-      const fields = { file: synced.segment.name, error: messageOf(error) };
-      tell('Cannot make sure that what was queued survives a power cut', fields);
+      notSynced(synced, error);
     }
+  }
+
+  function notSynced(left: Active, error: unknown): void {
+    // A later fdatasync would not write what this one could not.
+    left.isDone = true;
+    const fields = { file: left.segment.name, error: messageOf(error) };
+    tell('Cannot make sure that what was queued survives a power cut', fields);
   }
 
   /** Ends the active segment. */

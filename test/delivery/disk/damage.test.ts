@@ -140,6 +140,29 @@ describe('createDiskStore over damaged files', () => {
   });
 });
 
+describe('createDiskStore on a full volume', () => {
+  test.each(['none', 'group'] as const)('sync %s: does not get back by a power cut what was refused', async (sync) => {
+    for (let seed = 0; seed < 300; seed++) {
+      const folder = createFaultyFolder(seed);
+      const queue = await openQueue(folder.boot(), { sync }, folder.quiet);
+      const block: NewBlock = { body: Buffer.alloc(24, 'x'), count: 1, signal: 'logs', time_ms: 1 };
+      const put = (...all: readonly NewBlock[]): Promise<unknown> =>
+        Promise.all([Promise.allSettled(all.map((one) => queue.store.put(one))), folder.quiet()]);
+      // For a segment, three records, and a part of the fourth.
+      folder.volume_bytes = folder.bytes + 64 + 3 * 72 + 20;
+      await put(block, block, block, block, block);
+      folder.volume_bytes = Infinity;
+      await put({ ...block, count: 2 });
+      await drain(queue, folder.quiet);
+      folder.cutPower();
+      const again = await openQueue(folder.boot(), { sync }, folder.quiet);
+      const found = await drain(again, folder.quiet);
+      expect(found.filter(({ count }) => count === 1)).toEqual([]);
+      expect(again.opened, `seed ${seed}`).toBe(itemsIn(found) + lostIn(again));
+    }
+  });
+});
+
 describe('createDiskStore in a folder with other files', () => {
   let path: string;
   beforeEach(() => void (path = mkdtempSync(join(tmpdir(), 'sonde-test-'))));
