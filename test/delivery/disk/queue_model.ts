@@ -100,6 +100,12 @@ export function createQueueModel(options: ModelOptions, seed: number, seen: Map<
   let crashes = 0;
   /** Whether damage made files longer. */
   let hasGrown = false;
+  /** Whether a start cut something off that a power cut may bring back. */
+  let hasCutUnsynced = false;
+  /** Whether the next start may find what was not gone for good behind the records of a segment. */
+  let mayFindMore = false;
+  /** Bytes that the queue may have now. */
+  let most_bytes = options.capacity_bytes;
   let session: Session;
 
   const saw = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
@@ -111,6 +117,7 @@ export function createQueueModel(options: ModelOptions, seed: number, seen: Map<
     saw(message);
     // A disk that neither reads nor renames a file: the next start may, or not.
     if (message === 'Cannot use a segment, nor rename it') budget = Infinity;
+    if (message.startsWith('Cuts off') && options.sync === 'none') hasCutUnsynced = true;
     if (message.startsWith('Cannot remember')) {
       own.hasForgotten = true;
       // Segments are removed all the same, and look lost to the next start.
@@ -194,6 +201,7 @@ export function createQueueModel(options: ModelOptions, seed: number, seen: Map<
     }
     expect(own.opened, 'opened in the end').toBeGreaterThanOrEqual(0);
     if (failures() > before) relax();
+    most_bytes = mayFindMore ? Math.max(options.capacity_bytes, own.store.bytes) : options.capacity_bytes;
     check();
   }
 
@@ -207,8 +215,7 @@ export function createQueueModel(options: ModelOptions, seed: number, seen: Map<
     const segments = folder.names.filter((name) => name.endsWith('.queue'));
     if (segments.length > 1) saw('several segments');
     // A file system that removes nothing makes no room.
-    if (!folder.failures.has('remove') && !hasGrown)
-      expect(session.store.bytes).toBeLessThanOrEqual(options.capacity_bytes);
+    if (!folder.failures.has('remove') && !hasGrown) expect(session.store.bytes).toBeLessThanOrEqual(most_bytes);
     if (failures() === 0 && !folder.failures.has('full') && !isDamageable) {
       const bytes = segments.reduce((sum, name) => sum + folder.peek(name)!.length, 0);
       expect(bytes, 'bytes of the segments').toBeLessThanOrEqual(options.capacity_bytes);
@@ -429,11 +436,15 @@ export function createQueueModel(options: ModelOptions, seed: number, seen: Map<
       isDamageable = true;
     }
     if (session.settling > 0) saw('crash during a settle');
+    // What a failed write left behind, and nobody could take back, is counted from the next start on.
+    if (folder.failures.has('truncate')) mayFindMore = true;
     if (!isPower) {
       folder.kill();
       return;
     }
     saw('power cut');
+    // So may be what was cut off, or taken back, and not synced.
+    if (hasCutUnsynced || folder.failures.has('sync')) mayFindMore = true;
     // What was taken back may be there again, in part.
     if (options.sync !== 'always' || folder.failures.has('full')) isDamageable = true;
     for (const block of blocks) {
