@@ -307,6 +307,8 @@ export function createFaultyFolder(seed: number): FaultyFolder {
       const inode = names.get(name) ?? { data: Buffer.alloc(0), durable: Buffer.alloc(0), changes: [] };
       names.set(name, inode);
       durableNames.set(name, inode);
+      // What the name meant before cannot come back by a power cut.
+      nameChanges = nameChanges.filter((change) => change.name !== name);
       inode.data = change(Buffer.from(inode.data));
       inode.durable = Buffer.from(inode.data);
       inode.changes = [];
