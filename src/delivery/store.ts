@@ -32,7 +32,7 @@ export interface StoreOwner {
   opened(count: number): void;
   /** `count` items that waited are gone; `why` is a sentence for the log. */
   lost(reason: Loss, count: number, why: string): void;
-  /** There is room again that no `settle` or `evict` has made. */
+  /** There may be room again, and no `evict` has made it. */
   onRoom(): void;
 }
 

@@ -136,13 +136,11 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
       onSegment(segment) {
         shelf.add(segment);
         void volume.measure();
+        // The one before it may be delivered already.
+        void tidy();
       },
       onWritten: publish,
-      onRefused: (records, error) =>
-        admission.refuse(
-          records.map(({ block }) => block),
-          error,
-        ),
+      onRefused: admission.refuse,
       onAbandoned: abandon,
       onEmpty: (segment) => void remove([segment]),
     });
@@ -167,11 +165,9 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
 
   /** While another exporter has the folder still. */
   async function putLater(block: NewBlock): Promise<void> {
-    try {
-      await isOpen.promise;
-    } catch (error) {
+    await isOpen.promise.catch((error: unknown) => {
       throw admission.refuse([block], error);
-    }
+    });
     admission.admit(block);
     return parts!.writer.append(block);
   }
@@ -209,7 +205,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     const to = { seq: end.seq + records.length, item: end.item + items };
     books.progress.add({ from: end, to });
     end = to;
-    void parts!.cursor.save();
+    void tidy();
   }
 
   function take(isHurried: boolean): Promise<Block | undefined> | Block | undefined {
@@ -231,7 +227,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
   function expire(record: Position & { readonly count: number; readonly time_ms: number }): boolean {
     if (maxAge_ms === 0 || clock.wall() - record.time_ms <= maxAge_ms) return false;
     owner.lost('expired', books.discard({ from: record, to: behind(record) }), EXPIRED);
-    void parts!.cursor.save();
+    void tidy();
     return true;
   }
 
@@ -239,7 +235,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
   function lose(span: Span, segment: Segment): void {
     const count = books.discard(span);
     if (count > 0) owner.lost('corrupt', count, `Skips damaged records of ${options.place}/${segment.name}`);
-    void parts!.cursor.save();
+    void tidy();
   }
 
   /** Sets a segment aside that cannot be read. What of it is in memory is delivered from there. */
@@ -253,7 +249,7 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     if (count > 0) owner.lost('corrupt', count, `Cannot read ${folder.path}/${segment.name}: ${messageOf(error)}`);
     await reader.leave(segment);
     await setAside(folder, segment.name, messageOf(error), tell);
-    void parts!.cursor.save();
+    void tidy();
   }
 
   function evict(): Evicted | undefined {
@@ -291,11 +287,17 @@ export function createDiskStore(options: DiskStoreOptions): BlockStore {
     return !parts!.writer.isActive(segment) && books.progress.covers({ from: segment.first, to: segment.end });
   }
 
-  async function settle(block: Block): Promise<void> {
-    const own = block as DiskBlock;
-    books.settle(own);
+  /** Remembers what is settled, and removes segments of which nothing is left. */
+  async function tidy(): Promise<void> {
     await parts!.cursor.save();
-    if (isSettled(own.segment)) await removeSettled();
+    if (isClosed || !shelf.segments.some(isSettled)) return;
+    await removeSettled();
+    owner.onRoom();
+  }
+
+  function settle(block: Block): Promise<void> {
+    books.settle(block as DiskBlock);
+    return tidy();
   }
 
   function release(block: Block): void {

@@ -33,8 +33,9 @@ export async function recover(folder: Folder, isSynced: boolean, now_ms: number,
   const last = segments.at(-1)?.end ?? first;
   const low = known?.low ?? first;
   const progress = createProgress(low, known?.spans);
-  // Numbers are never given twice, though the cursor may know of records that a power cut has taken.
-  let end = [progress.low, ...progress.spans.map(({ to }) => to)].reduce(later, last);
+  // Numbers are never given twice, though the cursor may know of records that a power cut has taken. Where both end at
+  // the same, the cursor knows better how many items that is: the last record may be damaged.
+  let end = [progress.low, ...progress.spans.map(({ to }) => to)].reduce((latest, to) => later(to, latest), last);
   if (cursor === 'unreadable' || hasOthers) {
     const next = { seq: Math.max(end.seq, now_ms * NUMBERS_PER_MS), item: end.item };
     progress.add({ from: end, to: next });

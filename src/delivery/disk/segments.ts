@@ -181,7 +181,8 @@ async function finish(
     // What it holds can be read all the same, and nothing is added to it.
     tell('Cannot put the last segment in order', { folder: folder.path, file: name, error: messageOf(error) });
   }
-  return segment.end.seq > first.seq ? 'good' : 'empty';
+  // One without a record that is still there: numbers that are given now must not run into its own.
+  return segment.end.seq > first.seq ? 'good' : 'unusable';
 }
 
 type Found = Pick<Segment, 'end' | 'bytes' | 'newest_ms'>;

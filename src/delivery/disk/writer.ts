@@ -42,12 +42,12 @@ export interface SegmentWriterOptions {
   next(): Position;
   /** What has to end before more is written. */
   room(): Promise<void> | undefined;
-  /** A segment was begun. */
+  /** A segment was begun, which is the active one from here on. */
   onSegment(segment: Segment): void;
   /** `records` are stored in `segment` from `from` on, with the numbers from `next` on. */
   onWritten(segment: Segment, records: readonly WrittenRecord[], from: number): void;
   /** `blocks` are not stored: what those who put them are to be told. */
-  onRefused(blocks: readonly WrittenRecord[], error: unknown): Error;
+  onRefused(blocks: readonly NewBlock[], error: unknown): Error;
   /** Nobody can tell whether these records, with the numbers from `next` on, are on the disk. */
   onAbandoned(records: readonly WrittenRecord[]): void;
   /** A segment was ended that never held a record. */
@@ -136,7 +136,8 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
     } catch (error) {
       // Without a segment nobody who waits can be helped.
       lot ??= waiting.splice(0);
-      const refusal = options.onRefused(lot, error);
+      const blocks = lot.map(({ block }) => block);
+      const refusal = options.onRefused(blocks, error);
       for (const { refused } of lot) refused(refusal);
     }
   }
@@ -159,7 +160,9 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
       if (!active.isDone && (bytes + size <= segmentBytes || bytes === SEGMENT_HEADER_BYTES)) return active;
       await finish();
     }
-    return (active = await begin());
+    active = await begin();
+    options.onSegment(active.segment);
+    return active;
   }
 
   async function begin(): Promise<Active> {
@@ -173,7 +176,6 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
       await folder.remove(name).catch(() => undefined);
       throw error;
     }
-    options.onSegment(segment);
     return { segment, file, isDone: false, hasUnsynced: false, syncing: Promise.resolve() };
   }
 
@@ -216,7 +218,7 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
       isWritten = true;
       if (sync === 'always') await file.sync();
     } catch (error) {
-      const isTakenBack = await takeBack(file, from, lot);
+      const isTakenBack = await takeBack(into, lot);
       // What a failed fdatasync leaves in the page cache may look as if it were on the disk: never trusted again.
       if (isWritten || !isTakenBack || !isFullError(error)) await abandon(into);
       throw error;
@@ -229,10 +231,16 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
     if (sync === 'group') callOffSync ??= clock.after(group_ms, syncGroup);
   }
 
-  /** Takes back what may have been written behind `length`; false, and the numbers are given up, if it cannot. */
-  async function takeBack(file: OpenFile, length: number, lot: readonly Waiting[]): Promise<boolean> {
+  /** Takes back what may have been written behind the segment; false, and the numbers are given up, if it cannot. */
+  async function takeBack(into: Active, lot: readonly Waiting[]): Promise<boolean> {
+    const { segment, file } = into;
     try {
-      await file.truncate(length);
+      await file.truncate(segment.bytes);
+      // In every mode: a power cut must not bring back records whose numbers others have been given by then.
+      await file.sync().catch((error: unknown) => {
+        if (into.hasUnsynced) notSynced(into, error);
+        throw error;
+      });
       return true;
     } catch {
       // Whether they lie there is for the next start to find out.
@@ -265,11 +273,15 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
     try {
       await synced.file.sync();
     } catch (error) {
-      // A later fdatasync would not write what this one could not.
-      synced.isDone = true;
-      const fields = { file: synced.segment.name, error: messageOf(error) };
-      tell('Cannot make sure that what was queued survives a power cut', fields);
+      notSynced(synced, error);
     }
+  }
+
+  function notSynced(left: Active, error: unknown): void {
+    // A later fdatasync would not write what this one could not.
+    left.isDone = true;
+    const fields = { file: left.segment.name, error: messageOf(error) };
+    tell('Cannot make sure that what was queued survives a power cut', fields);
   }
 
   /** Ends the active segment. */

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openFolder } from '../../../src/delivery/disk/folder.ts';
+import { encodeSegmentHeader } from '../../../src/delivery/disk/format.ts';
 import type { Block, NewBlock } from '../../../src/delivery/store.ts';
 import { createFaultyFolder, type FaultyFolder } from './faulty_folder.ts';
 import { createBlocks, drain, fillQueue, openQueue, SETTLED, type OpenQueue } from './queue_folders.ts';
@@ -125,6 +126,41 @@ describe('createDiskStore over damaged files', () => {
     );
     for (const [what, times] of Object.entries(seen)) expect(times, what).toBeGreaterThan(0);
   }, 600_000);
+
+  test('gives no numbers again that a segment without records has, which it could not remove', async () => {
+    const folder = createFaultyFolder(1);
+    folder.alter('0000000000000001.queue', () => encodeSegmentHeader({ seq: 1, item: 1, queue: 'ab'.repeat(16) }));
+    folder.chances.set('remove', 1);
+    const queue = await openQueue(folder.boot(), {}, folder.quiet);
+    for (const block of blocks.slice(0, 3)) await Promise.all([queue.store.put(block), folder.quiet()]);
+    await Promise.all([queue.store.close(), folder.quiet()]);
+    folder.chances.clear();
+    const again = await openQueue(folder.boot(), {}, folder.quiet);
+    expect(recognise(await drain(again, folder.quiet))).toEqual([0, 1, 2]);
+  });
+});
+
+describe('createDiskStore on a full volume', () => {
+  test.each(['none', 'group'] as const)('sync %s: does not get back by a power cut what was refused', async (sync) => {
+    for (let seed = 0; seed < 300; seed++) {
+      const folder = createFaultyFolder(seed);
+      const queue = await openQueue(folder.boot(), { sync }, folder.quiet);
+      const block: NewBlock = { body: Buffer.alloc(24, 'x'), count: 1, signal: 'logs', time_ms: 1 };
+      const put = (...all: readonly NewBlock[]): Promise<unknown> =>
+        Promise.all([Promise.allSettled(all.map((one) => queue.store.put(one))), folder.quiet()]);
+      // For a segment, three records, and a part of the fourth.
+      folder.volume_bytes = folder.bytes + 64 + 3 * 72 + 20;
+      await put(block, block, block, block, block);
+      folder.volume_bytes = Infinity;
+      await put({ ...block, count: 2 });
+      await drain(queue, folder.quiet);
+      folder.cutPower();
+      const again = await openQueue(folder.boot(), { sync }, folder.quiet);
+      const found = await drain(again, folder.quiet);
+      expect(found.filter(({ count }) => count === 1)).toEqual([]);
+      expect(again.opened, `seed ${seed}`).toBe(itemsIn(found) + lostIn(again));
+    }
+  });
 });
 
 describe('createDiskStore in a folder with other files', () => {

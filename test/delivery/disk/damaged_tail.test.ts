@@ -139,6 +139,24 @@ test('createDiskStore does not believe a damaged record that it holds more items
   await opened.store.close();
 });
 
+test('createDiskStore counts on from the cursor where the last record is damaged, and was delivered', async () => {
+  const first = await open();
+  for (const letter of [1, 2, 3]) await first.store.put(block(letter));
+  expect(await drain(first)).toEqual([1, 2, 3]);
+  const name = readdirSync(path).find((one) => one.endsWith('.queue'))!;
+  const bytes = readFileSync(join(path, name));
+  await first.store.close();
+  bytes.writeUInt32LE(2, bytes.length - RECORD_BYTES + 12);
+  writeFileSync(join(path, name), bytes);
+  const opened = await open();
+  expect([opened.recovered, await drain(opened), opened.lost]).toEqual([0, [], []]);
+  await opened.store.put(block(4));
+  await opened.store.close();
+  const again = await open();
+  expect([again.recovered, await drain(again), again.lost]).toEqual([3, [4], []]);
+  await again.store.close();
+});
+
 test.each([0, 1, SEGMENT_HEADER_BYTES - 1])(
   'createDiskStore says nothing of a last segment of %d bytes, whose process was killed while it began it',
   async (length) => {

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { systemClock } from '../../../src/delivery/clock.ts';
 import { createDiskStore, type DiskStoreOptions } from '../../../src/delivery/disk/disk_store.ts';
 import { openFolder } from '../../../src/delivery/disk/folder.ts';
@@ -11,6 +11,7 @@ let path: string;
 let said: string[] = [];
 let lost: [string, number][] = [];
 let opened: number[] = [];
+let onRoom = vi.fn<() => void>();
 const stores: BlockStore[] = [];
 
 beforeEach(() => {
@@ -18,6 +19,7 @@ beforeEach(() => {
   said = [];
   lost = [];
   opened = [];
+  onRoom = vi.fn<() => void>();
 });
 
 afterEach(async () => {
@@ -44,7 +46,7 @@ async function openStore(changes: Partial<DiskStoreOptions> = {}): Promise<Block
   await store.open!({
     opened: (n) => opened.push(n),
     lost: (reason, count) => lost.push([reason, count]),
-    onRoom() {},
+    onRoom,
   });
   return store;
 }
@@ -114,4 +116,27 @@ test('createDiskStore removes the oldest segment to make room, and counts its it
   expect(store.bytes).toBeLessThanOrEqual(2 ** 20);
   const numbers = await drain(store);
   expect(numbers).toEqual(Array.from({ length: 40 - dropped }, (_, index) => dropped + index));
+});
+
+test('createDiskStore has room for ever under a back end that has settled a segment before the next one begins', async () => {
+  const store = await openStore({ capacity_bytes: 2 ** 18 });
+  for (let number = 0; number < 40; number++) {
+    expect(store.hasRoom(20_000), `for block ${number}`).toBe(true);
+    await store.put(block(number, 20_000));
+    expect(await drain(store)).toEqual([number]);
+  }
+  expect(lost).toEqual([]);
+});
+
+test('createDiskStore that is full has room again, and says so, when all that was in it has expired', async () => {
+  let wall_ms = Date.now();
+  const clock = { ...systemClock, wall: () => wall_ms };
+  const store = await openStore({ capacity_bytes: 2 ** 18, maxAge_ms: 60_000, clock });
+  let count = 0;
+  for (; store.hasRoom(20_000); count++) await store.put(block(count, 20_000));
+  wall_ms += 3_600_000;
+  expect(await drain(store)).toEqual([]);
+  expect(lost.reduce((sum, [, items]) => sum + items, 0)).toBe(count);
+  await vi.waitFor(() => expect(onRoom).toHaveBeenCalled());
+  expect(store.hasRoom(20_000)).toBe(true);
 });
