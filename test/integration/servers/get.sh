@@ -30,9 +30,11 @@ base_status() {
   [ -s "$dest/base.status" ] && return
   dpkg-query -W -f '${Essential} ${Priority} ${Package}\n' | awk '$1 == "yes" || $(NF - 1) == "required" { print $NF }' |
     xargs apt-cache depends --installed --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances |
-    sed -n 's/^\([a-z0-9][^ :]*\).*/\1/p' | sort -u >"$dest/base.list"
+    sed -n 's/^\([a-z0-9][^ :]*\).*/\1/p' | sort -u >"$dest/base.list.$$"
   awk -v RS= -v ORS='\n\n' 'NR == FNR { split($0, names, "\n"); for (i in names) base[names[i]]; next } { match($0, /^Package: [^\n]+/) }
-    substr($0, 10, RLENGTH - 9) in base' "$dest/base.list" /var/lib/dpkg/status >"$dest/base.status"
+    substr($0, 10, RLENGTH - 9) in base' "$dest/base.list.$$" /var/lib/dpkg/status >"$dest/base.status.$$"
+  # Another of these scripts may be doing the same.
+  mv "$dest/base.status.$$" "$dest/base.status"
 }
 
 # unpack INDEX FOLDER PACKAGE...: the packages with all they depend on beyond the base system, into DEST/FOLDER
