@@ -554,8 +554,8 @@ export interface ServeOptions {
     Record<string, (request: IncomingMessage, response: ServerResponse) => void | Promise<void>>
   >;
   /**
-   * By path, who takes POST requests in their commonest form, at less than half of what they cost otherwise. All others come
-   * to the path's handler, so both have to answer alike.
+   * By path, who takes POST requests in their commonest form, without the price of `node:http`. All others come to the path's
+   * handler in `routes`, so both have to answer alike.
    */
   readonly posts?: Readonly<Record<string, PostRoute>>;
   /**

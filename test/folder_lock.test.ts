@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -30,6 +31,27 @@ test('createFolderLock takes a folder and gives it back', async () => {
   lock.release();
   expect(lock.isHeldHere()).toBe(false);
   expect(existsSync(lockFile())).toBe(false);
+});
+
+test('createFolderLock works on a file system without links', async () => {
+  const { linkSync } = fs;
+  const put = (link: typeof linkSync): void => {
+    fs.linkSync = link;
+    syncBuiltinESMExports();
+  };
+  onTestFinished(() => put(linkSync));
+  put(() => {
+    throw Object.assign(new Error('no links'), { code: 'EPERM' });
+  });
+  writeFileSync(lockFile(), '4194305 17');
+  const lock = createFolderLock(folder);
+  await lock.acquire();
+  expect(readFileSync(lockFile(), 'utf8')).toMatch(new RegExp(`^${process.pid}\\b`));
+  expect(readdirSync(folder)).toEqual(['lock']);
+  lock.release();
+  const { pid } = sleeper();
+  writeFileSync(lockFile(), identityOf(pid!));
+  await expect(createFolderLock(folder).acquire()).rejects.toThrow(`process ${pid} uses it`);
 });
 
 test.each(['', 'nonsense', '0', '4194305 17'])(

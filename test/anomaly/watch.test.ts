@@ -36,13 +36,16 @@ describe('createWatch', () => {
   test('looks at gauges by value and at counters by rate, whose resets are no anomaly', () => {
     const random = createRandom(1);
     const watch = createWatch(OPTIONS);
-    const layout = [series(GAUGE, { a: 1 }), series(metric('requests'))];
+    const uptime = metric('process.uptime', { kind: 'gauge', valueType: 'double' });
+    const layout = [series(GAUGE, { a: 1 }), series(metric('requests')), series(uptime)];
     let count = 0;
     const values = (row: number): number[] => {
       count = row === 500 ? 0 : count + Math.round(600 + 10 * random.gaussian());
-      return [5 + random.gaussian(), count];
+      // A start makes it nothing.
+      return [5 + random.gaussian(), count, (row % 500) * 60];
     };
     expect(feed(watch, layout, 1000, values)).toEqual([]);
+    expect(watch.size).toBe(2);
     const [, requests] = [...watch.watched];
     expect(requests!.model.expected).toBeCloseTo(10, 0);
     count += 6000;

@@ -328,6 +328,23 @@ describe('createPosts', () => {
     socket.destroy();
   });
 
+  test('begins no further request while nobody takes the answers', async () => {
+    let begun = 0;
+    const { port, posts } = await run({}, () => {
+      begun++;
+      return Promise.resolve({ status: 200, headers: {}, body: Buffer.alloc(16 << 20) });
+    });
+    const socket = connect(port, '127.0.0.1').pause();
+    socket.write(post('abc') + post('def'));
+    await expect.poll(() => begun).toBe(1);
+    await expect.poll(() => posts.underWay).toBe(0);
+    await sleep(50);
+    expect(begun).toBe(1);
+    socket.resume();
+    await expect.poll(() => begun).toBe(2);
+    socket.destroy();
+  });
+
   test('reads no more while an answer is made, and lets it end while idle ones are closed', async () => {
     const gate = Promise.withResolvers<void>();
     const { port, posts } = await run({}, async () => {
