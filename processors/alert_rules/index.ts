@@ -62,7 +62,11 @@ export default defineProcessor({
     ),
     evaluation_interval: option(positiveDuration(), 'How often groups are evaluated that do not say it.', '15s'),
     query_offset: option(duration(), 'How far back groups look that do not say it: for metrics that come late.', '0'),
-    lookback: option(positiveDuration(), 'How old a value may be that stands for now.', '5m'),
+    lookback: option(
+      positiveDuration(),
+      'How old the newest value of a series may be to count as its present one.',
+      '5m',
+    ),
     external_labels: option(
       v.record(v.string(), v.string()),
       'Labels of this agent: added to alerts that notifiers are told of, and known to templates as $externalLabels.',
