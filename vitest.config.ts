@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
+/** Of the integration tests those that measure, or see, what else the machine does: no other runs beside them. */
+const ALONE = ['budget', 'connections', 'kernel', 'kmsg', 'lag', 'process_events', 'query_limits'].map(
+  (name) => `test/integration/${name}.test.ts`,
+);
+const INTEGRATION = { testTimeout: 60_000, hookTimeout: 600_000, globalSetup: 'test/integration/setup.ts' };
+
 export default defineConfig({
   test: {
     projects: [
@@ -15,11 +21,21 @@ export default defineConfig({
       },
       {
         test: {
+          ...INTEGRATION,
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 600_000,
+          exclude: ALONE,
+          // They wait more than they work.
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          ...INTEGRATION,
+          name: 'integration-alone',
+          include: ALONE,
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

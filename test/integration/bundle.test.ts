@@ -9,7 +9,7 @@ import { loadRegistry, SECTIONS } from '../../src/config/registry.ts';
 import { sondeCommand } from './servers.ts';
 
 test('main.cjs holds the components of the default configuration, and no others', async () => {
-  const [, ...args] = await sondeCommand();
+  const [, ...args] = sondeCommand();
   const main = readFileSync(join(dirname(args.at(-1)!), 'agent/main.cjs'), 'utf8');
   const all = await loadRegistry(catalog);
   const { registry } = await loadWithComponents({ files: [], env: {}, catalog });
@@ -22,7 +22,7 @@ test('main.cjs holds the components of the default configuration, and no others'
 });
 
 test('every component and command is found from there', async () => {
-  const [command, ...args] = await sondeCommand();
+  const [command, ...args] = sondeCommand();
   const sonde = (...words: string[]): string => execFileSync(command, [...args, ...words], { encoding: 'utf8' });
   const listed = JSON.parse(sonde('components', '--json')) as { type: string }[];
   const { types } = await loadRegistry(catalog);

@@ -18,11 +18,12 @@ test.each(['', 'http/json', 'grpc'])(
   'OTEL_EXPORTER_OTLP_ENDPOINT alone sends everything; OTEL_EXPORTER_OTLP_PROTOCOL=%s says how',
   async (protocol) => {
     const port = await freePort();
-    const [command, ...args] = await sondeCommand();
+    const [command, ...args] = sondeCommand();
     const team = `team ${protocol}`;
     const sonde = await startServer({
       command,
-      args: () => [...args, 'run'],
+      // Its usual port may be another agent's.
+      args: () => [...args, 'run', '--set', `exporters.store.endpoint=127.0.0.1:${port}`],
       env: {
         OTEL_EXPORTER_OTLP_ENDPOINT: protocol === 'grpc' ? collector.grpcEndpoint : collector.httpEndpoint,
         OTEL_EXPORTER_OTLP_PROTOCOL: protocol,

@@ -41,7 +41,7 @@ async function createSite(on_full: string, isFullAtStart = false): Promise<Site>
   });
   onTestFinished(() => backEnd[Symbol.asyncDispose]());
   await backEnd.become('away');
-  const [...command] = await sondeCommand();
+  const [...command] = sondeCommand();
   const queueOf = (folder: string): string => join(folder, 'queue');
   const sonde = await startServer({
     command: volume.wrap([], '', false)[0]!,

@@ -14,7 +14,8 @@ const FORMATS = [
 let sonde: Server;
 let prometheus: Server;
 beforeAll(async () => {
-  sonde = await startSonde('exporters: { prometheus: { endpoint: 127.0.0.1:PORT } }', { isOverlay: true });
+  const place = '{ endpoint: 127.0.0.1:PORT }';
+  sonde = await startSonde(`exporters: { prometheus: ${place}, store: ${place} }`, { isOverlay: true });
   prometheus = await startPrometheus(sonde.url.replace('http://', ''));
 });
 afterAll(async () => {

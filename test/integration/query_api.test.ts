@@ -103,7 +103,7 @@ async function writeHistory(all: readonly LoadedSeries[]): Promise<void> {
 }
 
 async function startAgent(history: number, live: number): Promise<Server> {
-  const [command, ...args] = await sondeCommand();
+  const [command, ...args] = sondeCommand();
   const otlp = [await freePort(), await freePort()];
   const server = await startServer({
     command,

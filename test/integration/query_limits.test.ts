@@ -10,7 +10,7 @@ const SERIES = 3000;
 let agent: Server;
 let push: string;
 beforeAll(async () => {
-  const [command, ...args] = await sondeCommand();
+  const [command, ...args] = sondeCommand();
   const [port, grpc, http] = [await freePort(), await freePort(), await freePort()];
   agent = await startServer({
     command,

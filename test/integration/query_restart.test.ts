@@ -11,7 +11,7 @@ interface Row {
 }
 
 async function startAgent(port: number, directory: string): Promise<Server> {
-  const [command, ...args] = await sondeCommand();
+  const [command, ...args] = sondeCommand();
   return startServer({
     command,
     args: (folder) => [...args, 'run', '--config', join(folder, 'sonde.yaml')],

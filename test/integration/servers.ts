@@ -17,13 +17,18 @@ const cache =
  * @throws if it cannot be had: an integration test without its server has shown nothing
  */
 export async function program(name: string): Promise<string> {
+  return (await unpackServers([name])).get(name)!;
+}
+
+/** Paths of the programs of these servers, each unpacked where it is missing. */
+export async function unpackServers(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const script = join(import.meta.dirname, 'servers/get.sh');
   try {
-    const { stdout } = await run('bash', [script, cache, name], { maxBuffer: 2 ** 26 });
-    const line = stdout.split('\n').find((one) => one.startsWith(`${name}\t`));
-    return line!.split('\t')[1]!;
+    const { stdout } = await run('bash', [script, cache, ...names], { maxBuffer: 2 ** 26 });
+    const lines = stdout.split('\n').filter((line) => line !== '');
+    return new Map(lines.map((line) => line.split('\t') as [string, string]));
   } catch (error) {
-    throw new Error(`Cannot get the server ${name}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`Cannot get the server ${names.join(', ')}: ${(error as Error).message}`, { cause: error });
   }
 }
 
@@ -101,21 +106,29 @@ export async function until(what: string, check: () => Promise<boolean>, limit_m
   throw new Error(`Waited ${limit_ms} ms in vain until ${what}`, { cause: last });
 }
 
-/** A loopback port that is free now. */
+/**
+ * A loopback port that is free now, below those that the kernel gives to connections: nobody who connects takes it before
+ * the server has it.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const server = createServer();
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    if (await promise) return port;
+  }
 }
 
 const root = join(import.meta.dirname, '../..');
-let bundled: Promise<unknown> | undefined;
 
-/** Command and arguments of the agent as users run it: the bundle, of the sources as they are now. */
-export async function sondeCommand(): Promise<readonly [command: string, ...args: string[]]> {
-  await (bundled ??= run(process.execPath, [join(root, 'scripts/bundle.ts')]));
+export async function bundleSonde(): Promise<void> {
+  await run(process.execPath, [join(root, 'scripts/bundle.ts')]);
+}
+
+/** Command and arguments of the agent as users run it: the bundle, which `setup.ts` made of the sources. */
+export function sondeCommand(): readonly [command: string, ...args: string[]] {
   return [process.execPath, '--max-semi-space-size=1', join(root, 'dist/sonde.cjs')];
 }
 
@@ -125,7 +138,7 @@ export async function sondeCommand(): Promise<readonly [command: string, ...args
  */
 export async function startSonde(config: string, { isOverlay = false } = {}): Promise<Server> {
   const port = await freePort();
-  const [command, ...args] = await sondeCommand();
+  const [command, ...args] = sondeCommand();
   return startServer({
     command,
     args: (folder) => [

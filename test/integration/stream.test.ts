@@ -178,7 +178,7 @@ test('10,000 events a second reach 19 clients whole while one sleeps, which is d
 test('sonde tail shows what is kept and what comes, and ends at SIGINT; sonde tap finds the edges', async () => {
   const { sonde, send } = await startAgent('max_events: 1000');
   await send(0, 2);
-  const [command, ...args] = await sondeCommand();
+  const [command, ...args] = sondeCommand();
   const tail = spawn(command, [...args, 'tail', '--since', '1h', '--url', `${sonde.url}/events`], { stdio: 'pipe' });
   let printed = '';
   tail.stdout.on('data', (piece) => (printed += String(piece)));

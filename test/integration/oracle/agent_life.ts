@@ -14,7 +14,7 @@ export interface AgentLife {
 
 /** `prefix` is a command that runs another. */
 export async function startLife(configFile: string, prefix: readonly string[] = []): Promise<AgentLife> {
-  const [command, ...args] = [...prefix, ...(await sondeCommand()), 'run', '--config', configFile];
+  const [command, ...args] = [...prefix, ...sondeCommand(), 'run', '--config', configFile];
   const child = spawn(command!, args, { stdio: 'pipe' });
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));

@@ -6,13 +6,17 @@ set -euo pipefail
 dest=$(realpath -m "$1"); shift
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mkdir -p "$dest/deb"
+# One of these scripts at a time.
+exec 9>"$dest/.lock"
+flock 9
 
 # Two private package indexes: `own` is what this machine's apt knows, `sid` adds Debian's newest suite from the machine's own mirror (no host is written down here).
 index() {
   local root=$dest/apt-$1; shift
   mkdir -p "$root/lists/partial" "$root/archives/partial"
   apt=(apt-get -qq -o "Dir::State::Lists=$root/lists" -o "Dir::Cache=$root" -o "Dir::Cache::archives=$root/archives" -o Debug::NoLocking=1 -o APT::Install-Recommends=0 "$@")
-  [ -f "$root/updated" ] || { "${apt[@]}" update; touch "$root/updated"; }
+  # Of last week's packages the mirror may have given some up.
+  [ -n "$(find "$root/updated" -mtime -1 2>/dev/null)" ] || { "${apt[@]}" update; touch "$root/updated"; }
 }
 choose() {
   if [ "$1" = own ]; then index own; return; fi
@@ -27,29 +31,29 @@ choose() {
 # What every Debian has: apt is told that nothing else is installed here, so that the same files are unpacked on every machine. (Part of a program that this
 # machine has in its own folders would else be missing in ours: Chromium looks for its data beside itself alone.)
 base_status() {
-  [ -s "$dest/base.status" ] && return
   dpkg-query -W -f '${Essential} ${Priority} ${Package}\n' | awk '$1 == "yes" || $(NF - 1) == "required" { print $NF }' |
     xargs apt-cache depends --installed --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances |
-    sed -n 's/^\([a-z0-9][^ :]*\).*/\1/p' | sort -u >"$dest/base.list.$$"
+    sed -n 's/^\([a-z0-9][^ :]*\).*/\1/p' | sort -u >"$1/.base"
   awk -v RS= -v ORS='\n\n' 'NR == FNR { split($0, names, "\n"); for (i in names) base[names[i]]; next } { match($0, /^Package: [^\n]+/) }
-    substr($0, 10, RLENGTH - 9) in base' "$dest/base.list.$$" /var/lib/dpkg/status >"$dest/base.status.$$"
-  # Another of these scripts may be doing the same.
-  mv "$dest/base.status.$$" "$dest/base.status"
+    substr($0, 10, RLENGTH - 9) in base' "$1/.base" /var/lib/dpkg/status >"$1/.status"
 }
 
 # unpack INDEX FOLDER PACKAGE...: the packages with all they depend on beyond the base system, into DEST/FOLDER
 unpack() {
-  local root=$dest/$2
-  [ -f "$root/.done" ] && return
-  choose "$1"; shift 2
+  local root=$dest/$2 made
+  # What another version of this script unpacked is unpacked anew: it may lack something.
+  made=$({ declare -f index choose base_status unpack; echo "$*"; } | sha256sum)
+  [ "$(cat "$root/.done" 2>/dev/null)" != "$made" ] || return 0
+  rm -rf "$root"
   mkdir -p "$root"
-  base_status
-  "${apt[@]}" -o "Dir::State::status=$dest/base.status" --print-uris -y --reinstall install "$@" >"$root/.plan" || { echo "get.sh: apt cannot plan $*" >&2; exit 1; }
+  choose "$1"; shift 2
+  base_status "$root"
+  "${apt[@]}" -o "Dir::State::status=$root/.status" --print-uris -y --reinstall install "$@" >"$root/.plan" || { echo "get.sh: apt cannot plan $*" >&2; exit 1; }
   grep -oE "^'[^']+' [^ ]+" "$root/.plan" | tr -d "'" >"$root/.list"
   (cd "$dest/deb" && while read -r uri file; do [ -s "$file" ] || echo "$uri $file"; done <"$root/.list" |
     xargs -r -P 6 -n 2 sh -c 'curl -sSf --retry 3 -o "$1.part" "$0" && mv "$1.part" "$1"')
   while read -r _ file; do dpkg -x "$dest/deb/$file" "$root"; done <"$root/.list"
-  touch "$root/.done"
+  echo "$made" >"$root/.done"
 }
 say() { [ -e "$dest/$2" ] || { echo "get.sh: $1: no $2 after unpacking" >&2; exit 1; }; printf '%s\t%s\n' "$1" "$dest/$2"; }
 
@@ -78,7 +82,8 @@ for name in "$@"; do
       say chromium bin/chromium ;;
     journald) unpack own systemd systemd; say journald systemd/lib/systemd/systemd-journald; say journalctl systemd/bin/journalctl ;;
     otelcol)
-      if [ ! -x "$dest/bin/otelcol" ]; then
+      made=$(cat "$here"/otelcol/* | sha256sum)
+      if [ "$(cat "$dest/bin/otelcol.made" 2>/dev/null)" != "$made" ]; then
         unpack sid go golang-1.27-go
         unpack sid gocode golang-opentelemetry-collector-dev
         mkdir -p "$dest/bin" "$dest/gocache"
