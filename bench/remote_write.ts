@@ -59,7 +59,11 @@ const exporter = prometheusremotewrite.create({
   drop() {},
   signals: ['metrics'],
   serve: () => Promise.reject(new Error('Cannot listen: nothing does here')),
-  http: () => ({ post: () => Promise.reject(new Error('Cannot send: nothing is sent here')), close() {} }),
+  http: () => ({
+    copies: () => false,
+    post: () => Promise.reject(new Error('Cannot send: nothing is sent here')),
+    close() {},
+  }),
   resource,
   collect: () => Promise.resolve(),
   board: createBoard(),

@@ -3,11 +3,11 @@ import * as v from 'valibot';
 import { defineProcessor } from '../src/component.ts';
 import { duration, option } from '../src/config/options.ts';
 import type { Batch, LogBatch, MetricBatch, Signal } from '../src/model/batch.ts';
-import { freeBytes } from '../src/model/free_bytes.ts';
 import type { Layout } from '../src/model/layout.ts';
 import { encodeLogs } from '../src/model/otlp/encode_logs.ts';
 import { encodeMetrics } from '../src/model/otlp/encode_metrics.ts';
-import { isEncoded, lazyBatch, readEncoded } from '../src/model/otlp/lazy_batch.ts';
+import { isEncoded, lentBatch, readEncoded } from '../src/model/otlp/lazy_batch.ts';
+import { LentBytes } from '../src/model/otlp/lent_bytes.ts';
 import { splitRequest } from '../src/model/otlp/requests.ts';
 import { concatenate, selectRows } from '../src/model/select.ts';
 
@@ -46,7 +46,8 @@ export default defineProcessor({
 
     function lotOf(key: string): Lot {
       let lot = lots.get(key);
-      if (lot === undefined) lots.set(key, (lot = { batches: [], count: 0, ...Promise.withResolvers<void>() }));
+      if (lot === undefined)
+        lots.set(key, (lot = { batches: [], lent: [], count: 0, ...Promise.withResolvers<void>() }));
       if (lot.timer === undefined && timeout > 0) lot.timer = setTimeout(() => flush(key), timeout);
       return lot;
     }
@@ -56,7 +57,7 @@ export default defineProcessor({
       if (lot === undefined) return;
       lots.delete(key);
       clearTimeout(lot.timer);
-      const sent = last.then(() => hand(lot.batches, key.endsWith(ENCODED_HERE)));
+      const sent = last.then(() => hand(lot));
       // A refusal is for those whose batches are in it, not for the next ones.
       last = sent.catch(() => undefined);
       sent.then(lot.resolve, lot.reject);
@@ -68,11 +69,15 @@ export default defineProcessor({
       for (const key of lots.keys()) if (key.endsWith(ENCODED_HERE)) flush(key);
     }
 
-    async function hand(batches: readonly Batch[], isEncodedHere: boolean): Promise<void> {
-      const merged = merge(batches, combine, onLook);
-      // Nobody else has these bytes, and a copy is in the merged ones.
-      if (isEncodedHere && batches.length > 1) for (const { otlp } of batches) freeBytes(otlp!);
-      for (const part of split(merged, maxSize, onLook)) await next.consume(part);
+    async function hand({ batches, lent }: Lot): Promise<void> {
+      const lend = (signal: Signal, bytes: Uint8Array, count: number): Batch => {
+        const own = new LentBytes(bytes);
+        lent.push(own);
+        return lentBatch(signal, own, count, onLook);
+      };
+      const merged = merge(batches, combine, lend);
+      for (const part of split(merged, maxSize, lend)) await next.consume(part);
+      for (const own of lent) own.end();
     }
 
     return {
@@ -80,12 +85,15 @@ export default defineProcessor({
         // Encoded batches are merged without decoding, so they are kept apart from those in columns.
         let key = isEncoded(batch) ? `${batch.signal} encoded` : batch.signal;
         let held = batch;
+        let own: LentBytes | undefined;
         if (timeout > 0 && !isLookedInto && canBeEncoded(batch)) {
           key = `${batch.signal}${ENCODED_HERE}`;
-          held = lazyBatch(batch.signal, encode(batch), batch.count, onLook);
+          own = new LentBytes(encode(batch));
+          held = lentBatch(batch.signal, own, batch.count, onLook);
         }
         const lot = lotOf(key);
         lot.batches.push(held);
+        if (own !== undefined) lot.lent.push(own);
         lot.count += batch.count;
         if (timeout === 0 || lot.count >= size) flush(key);
         return lot.promise;
@@ -119,15 +127,20 @@ function encode(batch: MetricBatch | LogBatch): Uint8Array {
 /** Batches that will be handed on as one; `promise` is theirs all. */
 interface Lot extends PromiseWithResolvers<void> {
   readonly batches: Batch[];
+  /** Bytes that were made here: their memory goes back once the lot was taken. */
+  readonly lent: LentBytes[];
   count: number;
   timer?: NodeJS.Timeout;
 }
 
+/** A batch of bytes that were made here. */
+type Lend = (signal: Signal, bytes: Uint8Array, count: number) => Batch;
+
 /** One batch of what is in all, which are of one signal, and either all encoded or none. */
-function merge(batches: readonly Batch[], combine: (layouts: readonly Layout[]) => Layout, onLook: () => void): Batch {
+function merge(batches: readonly Batch[], combine: (layouts: readonly Layout[]) => Layout, lend: Lend): Batch {
   const first = batches[0]!;
   if (batches.length === 1) return first;
-  if (batches.every(isEncoded)) return mergeEncoded(first.signal, batches, onLook);
+  if (batches.every(isEncoded)) return mergeEncoded(first.signal, batches, lend);
   if (first.signal === 'logs') {
     const records = (batches as readonly LogBatch[]).flatMap((batch) => batch.records);
     return { signal: 'logs', count: records.length, records };
@@ -140,7 +153,7 @@ function merge(batches: readonly Batch[], combine: (layouts: readonly Layout[]) 
  * Export requests, one behind the other, are the request of all that is in them: their fields are repeated. They are copied, so
  * that whoever lent them can give them back.
  */
-function mergeEncoded(signal: Signal, batches: readonly Batch[], onLook: () => void): Batch {
+function mergeEncoded(signal: Signal, batches: readonly Batch[], lend: Lend): Batch {
   const size = batches.reduce((sum, batch) => sum + readEncoded(batch, ({ length }) => length), 0);
   const otlp = Buffer.allocUnsafeSlow(size);
   let at = 0;
@@ -151,13 +164,13 @@ function mergeEncoded(signal: Signal, batches: readonly Batch[], onLook: () => v
     });
   }
   const count = batches.reduce((sum, batch) => sum + batch.count, 0);
-  return lazyBatch(signal, otlp, count, onLook);
+  return lend(signal, otlp, count);
 }
 
 /** Parts of at most `maxSize` items, in order. */
-function split(batch: Batch, maxSize: number, onLook: () => void): readonly Batch[] {
+function split(batch: Batch, maxSize: number, lend: Lend): readonly Batch[] {
   if (maxSize === 0 || batch.count <= maxSize) return [batch];
-  if (batch.otlp !== undefined) return splitEncoded(batch.signal, batch.otlp, maxSize, onLook);
+  if (isEncoded(batch)) return readEncoded(batch, (bytes) => splitEncoded(batch.signal, bytes, maxSize, lend));
   const parts: Batch[] = [];
   for (let from = 0; from < batch.count; from += maxSize) {
     parts.push(slice(batch as MetricBatch | LogBatch, from, Math.min(from + maxSize, batch.count)));
@@ -175,10 +188,10 @@ function slice(batch: MetricBatch | LogBatch, from: number, to: number): Batch {
 }
 
 /** In halves of halves, because that needs no decoding. */
-function splitEncoded(signal: Signal, bytes: Uint8Array, maxSize: number, onLook: () => void): Batch[] {
+function splitEncoded(signal: Signal, bytes: Uint8Array, maxSize: number, lend: Lend): Batch[] {
   return splitRequest(bytes, signal).flatMap(({ body, count }): Batch[] => {
-    if (count > maxSize) return splitEncoded(signal, body, maxSize, onLook);
-    return [lazyBatch(signal, body, count, onLook)];
+    if (count > maxSize) return splitEncoded(signal, body, maxSize, lend);
+    return [lend(signal, body, count)];
   });
 }
 

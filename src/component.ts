@@ -349,6 +349,8 @@ export interface Payload {
   readonly body: Uint8Array;
   /** Points, records or spans in it. */
   readonly count: number;
+  /** Called, once, when nobody needs the body any more: its memory may then be gone. A queue on disk has no use for it. */
+  readonly release?: (() => void) | undefined;
 }
 
 /** A payload on its way to the back end. */
@@ -648,6 +650,8 @@ interface Hidden {
 }
 
 export interface HttpSender {
+  /** Whether `post` does not touch such a body any more once it has returned its promise, as where it is compressed at once. */
+  copies(body: Uint8Array): boolean;
   /**
    * Resolves with the answer to a request that succeeded (2xx).
    * @throws {RetryableError} on 429, 502, 503, 504 and broken connections @throws {TooLargeError} on 413

@@ -70,6 +70,8 @@ export function createGrpcTransport(options: GrpcTransportOptions): Transport {
   }
 
   return {
+    // The library sends the very bytes, if not compressed by itself later.
+    copies: () => false,
     async start() {
       metadataOf(await load(), { ...options.headers, ...options.credentials() });
     },

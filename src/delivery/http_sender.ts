@@ -6,7 +6,7 @@ import { messageOf, PermanentError, RefusedError, RetryableError, TooLargeError 
 import { VERSION } from '../model/version.ts';
 import { printable } from '../text/printable.ts';
 import { createClientCertificates } from '../client_certificates.ts';
-import { compress } from './compress.ts';
+import { compress, copiesAtOnce } from './compress.ts';
 
 /** OTLP 1.11: a client must limit how much of an answer it reads; a larger one is not tried again. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
@@ -65,6 +65,7 @@ export const createHttpSender: CreateHttpSender = (options) => {
   }
 
   return {
+    copies: (body) => copiesAtOnce(body, compression),
     post,
     close() {
       for (const agent of agents.values()) agent.destroy();

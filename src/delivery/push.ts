@@ -141,8 +141,8 @@ export function createPush(options: PushOptions): Push {
     }
     const waiting: Promise<void>[] = [];
     const time_ms = clock.wall();
-    for (const { body, count } of encode(batch)) {
-      const queued = enqueue({ body, count, signal: batch.signal, time_ms });
+    for (const { body, count, release } of encode(batch)) {
+      const queued = enqueue({ body, count, release, signal: batch.signal, time_ms });
       if (queued !== undefined) waiting.push(queued);
     }
     return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);

@@ -104,10 +104,15 @@ export function createMemoryStore(
     return block;
   }
 
+  function leave({ body, release }: Block): void {
+    bytes -= body.byteLength;
+    release?.();
+  }
+
   function take(): Block | undefined {
     for (let block = shift(); block !== undefined; block = shift()) {
       if (maxAge_ms === 0 || now_ms() - block.time_ms <= maxAge_ms) return block;
-      bytes -= block.body.byteLength;
+      leave(block);
       lost('expired', block.count, EXPIRED);
     }
     return undefined;
@@ -121,20 +126,18 @@ export function createMemoryStore(
       return bytes;
     },
     hasRoom: (size) => bytes + size <= capacity_bytes,
-    put({ body, count, signal, time_ms }) {
-      waiting.push({ id: `${name}-${++blocks}`, body, count, signal, time_ms });
+    put({ body, count, release, signal, time_ms }) {
+      waiting.push({ id: `${name}-${++blocks}`, body, count, release, signal, time_ms });
       bytes += body.byteLength;
     },
     take,
     evict() {
       const block = shift();
       if (block === undefined) return undefined;
-      bytes -= block.body.byteLength;
+      leave(block);
       return { count: block.count, isOlder: () => true };
     },
-    settle(block) {
-      bytes -= block.body.byteLength;
-    },
+    settle: leave,
     release() {},
     close: () => Promise.resolve(),
   };

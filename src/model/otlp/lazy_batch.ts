@@ -9,7 +9,7 @@
 import type { Batch, LogBatch, MetricBatch, Signal } from '../batch.ts';
 import { decodeLogs } from './decode_logs.ts';
 import { decodeMetrics } from './decode_metrics.ts';
-import { LentBytes } from './lent_bytes.ts';
+import { LentBytes, type HeldBytes } from './lent_bytes.ts';
 
 /**
  * A batch of any signal.
@@ -46,6 +46,11 @@ export function readEncoded<T>(batch: Batch, use: (bytes: Uint8Array) => T): T {
   return batch instanceof LazyBatch ? batch.read(use) : use(batch.otlp!);
 }
 
+/** The bytes of a batch that came encoded, for someone who says when he has no more use for them; undefined where nobody gets them back. */
+export function holdEncoded(batch: Batch): HeldBytes | undefined {
+  return batch instanceof LazyBatch ? batch.hold() : undefined;
+}
+
 type Column = Exclude<keyof MetricBatch | keyof LogBatch, 'signal' | 'count' | 'collection' | 'otlp'>;
 const COLUMNS: Readonly<Record<'metrics' | 'logs', readonly Column[]>> = {
   metrics: ['series', 'values', 'time', 'times', 'flags', 'exactValues', 'points', 'exemplars'],
@@ -79,6 +84,10 @@ class LazyBatch {
 
   read<T>(use: (bytes: Uint8Array) => T): T {
     return this.#lent.read(use);
+  }
+
+  hold(): HeldBytes | undefined {
+    return this.#lent.hold();
   }
 
   static readonly #getters = {

@@ -1,10 +1,19 @@
 /** The bytes that a batch is decoded from, for as long as whoever received them has to keep them. */
 import { freeBytes } from '../free_bytes.ts';
 
+/** Bytes for someone who says when he has no more use for them. */
+export interface HeldBytes {
+  readonly bytes: Uint8Array;
+  /** Once, and then they must not be touched any more. */
+  readonly release: () => void;
+}
+
 export class LentBytes {
   #bytes: Uint8Array | undefined;
   #isTaken = false;
   #isRead = false;
+  #isEnded = false;
+  #holders = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -30,12 +39,31 @@ export class LentBytes {
     return use(this.#bytes);
   }
 
+  /** For someone who needs them for a while. Undefined when they were given back. */
+  hold(): HeldBytes | undefined {
+    if (this.#bytes === undefined) return undefined;
+    this.#isRead = true;
+    this.#holders += 1;
+    return {
+      bytes: this.#bytes,
+      release: () => {
+        this.#holders -= 1;
+        this.#giveBack();
+      },
+    };
+  }
+
   /**
-   * Whoever lent them has no use for them any more: their memory goes back at once where they were decoded or copied, and
-   * only that. Of those that were not nobody knows whether they will be.
+   * Whoever lent them has no use for them any more: their memory goes back once nobody holds them, where they were
+   * decoded, copied or held, and only that. Of those that were not nobody knows whether they will be.
    */
   end(): void {
-    if (this.#isTaken || !this.#isRead || this.#bytes === undefined) return;
+    this.#isEnded = true;
+    this.#giveBack();
+  }
+
+  #giveBack(): void {
+    if (!this.#isEnded || this.#holders > 0 || this.#isTaken || !this.#isRead || this.#bytes === undefined) return;
     freeBytes(this.#bytes);
     this.#bytes = undefined;
   }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { decodeMetrics } from '../../../src/model/otlp/decode_metrics.ts';
 import { encodeLogs } from '../../../src/model/otlp/encode_logs.ts';
 import { encodeMetrics } from '../../../src/model/otlp/encode_metrics.ts';
-import { isEncoded, lentBatch, readEncoded } from '../../../src/model/otlp/lazy_batch.ts';
+import { holdEncoded, isEncoded, lentBatch, readEncoded } from '../../../src/model/otlp/lazy_batch.ts';
 import { LentBytes } from '../../../src/model/otlp/lent_bytes.ts';
 import type { LogBatch, MetricBatch } from '../../../src/model/batch.ts';
 import { createLogs, createSums } from '../../support/telemetry.ts';
@@ -72,6 +72,32 @@ describe('LentBytes', () => {
     readEncoded(batch, () => undefined);
     expect(batch.otlp).toBe(bytes);
     lent.end();
+    expect(bytes).toEqual(Uint8Array.from(encoded));
+  });
+
+  test('LentBytes that several hold are given back when the last has released them, and whoever lent them is done', () => {
+    const { bytes, lent } = lend(encoded);
+    const batch = lentBatch('metrics', lent, sums.count) as MetricBatch;
+    const [one, other] = [holdEncoded(batch)!, holdEncoded(batch)!];
+    expect(one.bytes).toBe(bytes);
+    one.release();
+    other.release();
+    expect(bytes).toEqual(Uint8Array.from(encoded));
+    const last = holdEncoded(batch)!;
+    lent.end();
+    expect(bytes).toEqual(Uint8Array.from(encoded));
+    last.release();
+    expect(bytes).toHaveLength(0);
+    expect(holdEncoded(batch)).toBeUndefined();
+  });
+
+  test('LentBytes that one held and another took are his', () => {
+    const { bytes, lent } = lend(encoded);
+    const batch = lentBatch('metrics', lent, sums.count) as MetricBatch;
+    const { release } = holdEncoded(batch)!;
+    expect(batch.otlp).toBe(bytes);
+    lent.end();
+    release();
     expect(bytes).toEqual(Uint8Array.from(encoded));
   });
 
