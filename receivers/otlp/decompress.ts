@@ -1,6 +1,7 @@
 /** The encodings that a body may come in. */
 import type { Transform } from 'node:stream';
-import type { ZlibOptions, ZstdOptions } from 'node:zlib';
+import type { ZstdOptions } from 'node:zlib';
+import { createGunzipSync } from './gunzip.ts';
 
 /** What `Content-Encoding` may be. Brotli is not among them: 165 bytes of it become 100 MiB. */
 export const ENCODINGS = ['gzip', 'zstd', 'deflate'] as const;
@@ -35,19 +36,20 @@ export function isSmall(size_bytes: number): boolean {
 /** Undefined if it becomes too large to be decompressed in one go. @throws if it is damaged */
 export function decompressAtOnce(body: Buffer, encoding: Encoding): Buffer | undefined {
   try {
-    return detached(decompressSync(body, encoding));
+    return encoding === 'gzip' ? gunzip(body) : detached(decompressSync(body, encoding));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return undefined;
     throw error;
   }
 }
 
-function decompressSync(body: Buffer, encoding: Encoding): Buffer {
+const gunzip = createGunzipSync(AT_ONCE_TO_BYTES);
+
+function decompressSync(body: Buffer, encoding: 'zstd' | 'deflate'): Buffer {
   const zlib = process.getBuiltinModule('node:zlib');
   const limits = { maxOutputLength: AT_ONCE_TO_BYTES };
   if (encoding === 'zstd') return zlib.zstdDecompressSync(body, { ...zstdOptions(), ...limits });
-  if (encoding === 'deflate') return zlib.inflateSync(body, { ...limits, chunkSize: USUAL_CHUNK_BYTES });
-  return zlib.gunzipSync(body, { ...limits, chunkSize: chunkFor(body) });
+  return zlib.inflateSync(body, { ...limits, chunkSize: USUAL_CHUNK_BYTES });
 }
 
 /**
@@ -72,15 +74,4 @@ export function createDecompression(encoding: Encoding): Transform {
 function zstdOptions(): ZstdOptions {
   const { ZSTD_d_windowLogMax } = process.getBuiltinModule('node:zlib').constants;
   return { params: { [ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } };
-}
-
-/**
- * Gzip ends with the size of what it holds (RFC 1952, ISIZE), so that all of it fits into one piece of memory. It is
- * taken for a hint: it may be wrong, and is for several members in a row.
- */
-function chunkFor(body: Buffer): NonNullable<ZlibOptions['chunkSize']> {
-  if (body.length < 4) return USUAL_CHUNK_BYTES;
-  // With room to spare zlib knows that it is done, and asks for no second piece.
-  const expected = body.readUInt32LE(body.length - 4) + 64;
-  return expected <= AT_ONCE_TO_BYTES ? expected : USUAL_CHUNK_BYTES;
 }

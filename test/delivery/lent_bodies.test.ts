@@ -23,10 +23,10 @@ afterEach(async () => {
 /** An exporter with its queue, before a back end that answers so, and then with 200. */
 async function startExporter(config: Readonly<Record<string, unknown>>, ...statuses: number[]) {
   const backEnd: HttpBackEnd = await startHttpBackEnd();
-  closing.push(() => backEnd[Symbol.asyncDispose]());
+  closing.push(async () => backEnd[Symbol.asyncDispose]());
   backEnd.answer = (_, response) => response.writeHead(statuses.shift() ?? 200).end();
   const { exporter } = runExporter(otlp, { endpoint: backEnd.url, ...config });
-  closing.push(async () => exporter.stop?.());
+  closing.push(() => exporter.stop?.());
   const bodies: Uint8Array[] = [];
   const figures = { ...createFigures(), signal: 'metrics' as const };
   const push = createPush({
