@@ -60,7 +60,7 @@ const exporter = prometheusremotewrite.create({
   signals: ['metrics'],
   serve: () => Promise.reject(new Error('Cannot listen: nothing does here')),
   http: () => ({
-    copies: () => false,
+    canRelease: () => false,
     post: () => Promise.reject(new Error('Cannot send: nothing is sent here')),
     close() {},
   }),

@@ -80,7 +80,7 @@ export default definePushExporter({
       const batch = whole.signal === 'metrics' && delta !== undefined ? delta.convert(whole) : whole;
       if (batch.count < whole.count) drop('delta_baseline', whole.count - batch.count);
       if (batch.count === 0) return [];
-      const { parts, tooLarge } = encodeRequests(batch, max_request_bytes, transport.copies);
+      const { parts, tooLarge } = encodeRequests(batch, max_request_bytes, transport.canRelease);
       if (tooLarge > 0) drop('too_large', tooLarge);
       return parts;
     }

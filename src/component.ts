@@ -650,8 +650,8 @@ interface Hidden {
 }
 
 export interface HttpSender {
-  /** Whether `post` does not touch such a body any more once it has returned its promise, as where it is compressed at once. */
-  copies(body: Uint8Array): boolean;
+  /** Whether nobody reads from such a body any more once `post` has settled, or was aborted. */
+  canRelease(body: Uint8Array): boolean;
   /**
    * Resolves with the answer to a request that succeeded (2xx).
    * @throws {RetryableError} on 429, 502, 503, 504 and broken connections @throws {TooLargeError} on 413

@@ -118,7 +118,7 @@ function createExporter(definition: (typeof exporters)[number], signal = definit
     drop: () => undefined,
     signals: [signal],
     serve: () => Promise.reject(new Error('create listens')),
-    http: () => ({ copies: () => false, post: () => Promise.reject(new Error('create sends')), close() {} }),
+    http: () => ({ canRelease: () => false, post: () => Promise.reject(new Error('create sends')), close() {} }),
     resource: { attributes: {}, schemaUrl: '' },
     collect: () => Promise.reject(new Error('create collects')),
     board: createBoard(),

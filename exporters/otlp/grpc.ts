@@ -70,8 +70,8 @@ export function createGrpcTransport(options: GrpcTransportOptions): Transport {
   }
 
   return {
-    // The library sends the very bytes, if not compressed by itself later.
-    copies: () => false,
+    // The library keeps them for repetitions of its own.
+    canRelease: () => false,
     async start() {
       metadataOf(await load(), { ...options.headers, ...options.credentials() });
     },

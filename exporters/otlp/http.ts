@@ -17,7 +17,7 @@ export interface HttpTransportOptions {
 export function createHttpTransport({ urls, isJson, sender, max_request_bytes }: HttpTransportOptions): Transport {
   const contentType = isJson ? 'application/json' : 'application/x-protobuf';
   return {
-    copies: (body) => isJson || sender.copies(body),
+    canRelease: (body) => isJson || sender.canRelease(body),
     async send(payload, signal, abort) {
       const body = isJson ? protobufToJson(REQUEST_TYPES[signal], payload.body) : payload.body;
       // The parts were cut to size as protobuf; as JSON they are a few times larger.

@@ -6,7 +6,7 @@ import { messageOf, PermanentError, RefusedError, RetryableError, TooLargeError 
 import { VERSION } from '../model/version.ts';
 import { printable } from '../text/printable.ts';
 import { createClientCertificates } from '../client_certificates.ts';
-import { compress, copiesAtOnce } from './compress.ts';
+import { compress, isAtOnce } from './compress.ts';
 
 /** OTLP 1.11: a client must limit how much of an answer it reads; a larger one is not tried again. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
@@ -65,7 +65,7 @@ export const createHttpSender: CreateHttpSender = (options) => {
   }
 
   return {
-    copies: (body) => copiesAtOnce(body, compression),
+    canRelease: (body) => isAtOnce(body, compression),
     post,
     close() {
       for (const agent of agents.values()) agent.destroy();
@@ -87,6 +87,10 @@ function exchange(open: () => ClientRequest, body: Uint8Array, place: string): P
       return;
     }
     let hasAnswer = false;
+    let isWritten = false;
+    request.on('finish', () => {
+      isWritten = true;
+    });
     request.on('error', (error: NodeJS.ErrnoException) => {
       // A server that refuses a large body answers before it has read it all: the answer counts, not the broken pipe.
       if (hasAnswer) return;
@@ -95,11 +99,18 @@ function exchange(open: () => ClientRequest, body: Uint8Array, place: string): P
     });
     request.on('response', (response) => {
       hasAnswer = true;
-      readAnswer(response).then(resolve, (error: unknown) => {
-        request.destroy();
-        if (error instanceof PermanentError) reject(error);
-        else fail(error);
-      });
+      readAnswer(response).then(
+        (answer) => {
+          // Whoever hears of the answer may give the body back, so nothing may go on sending it.
+          if (!isWritten) request.destroy();
+          resolve(answer);
+        },
+        (error: unknown) => {
+          request.destroy();
+          if (error instanceof PermanentError) reject(error);
+          else fail(error);
+        },
+      );
     });
     request.end(body);
   });
