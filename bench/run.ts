@@ -30,7 +30,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   { name: 'logs', file: 'logs.ts' },
   { name: 'log_formats', file: 'log_formats.ts' },
   { name: 'peers', file: 'peers.ts' },
-  { name: 'otlp', file: 'otlp.ts', args: ['250', '8', '5'] },
+  { name: 'otlp', file: 'otlp.ts', args: ['250', '8', '11'] },
   { name: 'remote_write', file: 'remote_write.ts' },
   { name: 'disk_queue', file: 'disk_queue.ts' },
   { name: 'store', file: 'store.ts' },

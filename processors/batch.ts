@@ -70,14 +70,17 @@ export default defineProcessor({
     }
 
     async function hand({ batches, lent }: Lot): Promise<void> {
+      const made: LentBytes[] = [];
       const lend = (signal: Signal, bytes: Uint8Array, count: number): Batch => {
         const own = new LentBytes(bytes);
-        lent.push(own);
+        made.push(own);
         return lentBatch(signal, own, count, onLook);
       };
       const merged = merge(batches, combine, lend);
+      // Where there was something to merge, a copy is in it.
+      if (merged !== batches[0]) for (const own of lent) own.end();
       for (const part of split(merged, maxSize, lend)) await next.consume(part);
-      for (const own of lent) own.end();
+      for (const own of [...lent, ...made]) own.end();
     }
 
     return {
@@ -127,7 +130,7 @@ function encode(batch: MetricBatch | LogBatch): Uint8Array {
 /** Batches that will be handed on as one; `promise` is theirs all. */
 interface Lot extends PromiseWithResolvers<void> {
   readonly batches: Batch[];
-  /** Bytes that were made here: their memory goes back once the lot was taken. */
+  /** What batches were encoded to here. */
   readonly lent: LentBytes[];
   count: number;
   timer?: NodeJS.Timeout;
