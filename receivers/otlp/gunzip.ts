@@ -16,26 +16,31 @@ const CHUNK_BYTES = 256 * 1024;
 
 /** Returns memory of its own. @throws as `gunzipSync` does, with ERR_BUFFER_TOO_LARGE beyond `max_bytes` */
 export function createGunzipSync(max_bytes: number): (body: Uint8Array) => Buffer {
-  let engine: Engine | undefined;
-  return (body) => {
+  let reused: Engine | undefined;
+
+  function open(): Engine {
     const zlib = process.getBuiltinModule('node:zlib');
-    const own = (engine ??= zlib.createGunzip({ chunkSize: CHUNK_BYTES, maxOutputLength: max_bytes }) as Engine);
-    const handle = own._handle!;
-    // It is closed after each body.
-    Object.defineProperty(handle, 'close', { value: () => undefined, configurable: true });
-    let isDone = false;
+    const engine = zlib.createGunzip({ chunkSize: CHUNK_BYTES, maxOutputLength: max_bytes }) as Engine;
+    // Node.js closes it after each body, by this.
+    engine._handle!.close = () => undefined;
+    return engine;
+  }
+
+  return (body) => {
+    const engine = reused ?? open();
+    const handle = engine._handle!;
+    // After an error nobody knows what state it is in.
+    reused = undefined;
     try {
-      const content = own._processChunk(body, zlib.constants.Z_FINISH);
-      own._handle = handle;
-      own.removeAllListeners('error');
-      own.reset();
-      isDone = true;
+      const content = engine._processChunk(body, process.getBuiltinModule('node:zlib').constants.Z_FINISH);
+      engine._handle = handle;
+      engine.removeAllListeners('error');
+      engine.reset();
+      reused = engine;
       return content.length > CHUNK_BYTES ? content : copyOf(content);
     } finally {
-      Reflect.deleteProperty(handle, 'close');
-      if (!isDone) {
-        // After an error nobody knows what state it is in.
-        engine = undefined;
+      if (reused === undefined) {
+        Reflect.deleteProperty(handle, 'close');
         handle.close();
       }
     }
