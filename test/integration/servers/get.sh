@@ -89,6 +89,7 @@ for name in "$@"; do
         mkdir -p "$dest/bin" "$dest/gocache"
         (cd "$here/otelcol" && env GOROOT="$dest/go/usr/lib/go-1.27" GOTOOLCHAIN=local GO111MODULE=off GOFLAGS= GOPROXY=off GOTELEMETRY=off CGO_ENABLED=0 \
           GOPATH="$dest/gocode/usr/share/gocode" GOCACHE="$dest/gocache" HOME="$dest" "$dest/go/usr/lib/go-1.27/bin/go" build -o "$dest/bin/otelcol" .)
+        echo "$made" >"$dest/bin/otelcol.made"
       fi
       say otelcol bin/otelcol ;;
     *) echo "get.sh: unknown name '$name'" >&2; exit 1 ;;
