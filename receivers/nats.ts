@@ -2,7 +2,8 @@
  * Takes OTLP from a JetStream stream, as the exporter of the same name publishes it. Receivers that name the same durable
  * consumer share the messages. One is acknowledged when the pipelines took it, and only then.
  */
-import type { Consumer } from '@nats-io/jetstream';
+import type { Consumer, ConsumerMessages } from '@nats-io/jetstream';
+import type { Subscription } from '@nats-io/transport-node';
 import * as v from 'valibot';
 import { defineReceiver } from '../src/component.ts';
 import { option, positiveDuration, size } from '../src/config/options.ts';
@@ -23,6 +24,11 @@ const PULL_MS = 30_000;
 const PAUSE_MS = 1000;
 /** How long a stop waits for the pipelines. */
 const STOP_TIMEOUT_MS = 5000;
+/** How long it waits for what the server has sent before. */
+const DRAIN_TIMEOUT_MS = 1000;
+
+/** The library's has the field, though its types do not tell. */
+type Pull = ConsumerMessages & { readonly sub?: Subscription };
 
 export default defineReceiver({
   type: 'nats',
@@ -78,7 +84,7 @@ export default defineReceiver({
     const client = createNatsClient({ config, name: `sonde ${id}`, log });
     const stopping = new AbortController();
     let running: Promise<void> | undefined;
-    let endPull: (() => void) | undefined;
+    let endPull: (() => Promise<void>) | undefined;
     const holds = createHolds(client, config.ack_wait);
     const intake = createIntake({
       next,
@@ -120,8 +126,13 @@ export default defineReceiver({
       // Not for each message that was taken a pull of one.
       await holds.fewerThan(batch / 2 + 1, stopping.signal);
       if (stopping.signal.aborted) return;
-      const messages = await consumer.fetch({ max_messages: batch - holds.size, expires: PULL_MS });
-      endPull = () => messages.stop();
+      const messages: Pull = await consumer.fetch({ max_messages: batch - holds.size, expires: PULL_MS });
+      endPull = async () => {
+        // To what is on its way nobody else would answer: it would come again only after `ack_wait`.
+        const drained = messages.sub?.drain().catch(() => undefined);
+        await Promise.race([drained, sleep(DRAIN_TIMEOUT_MS)]);
+        messages.stop();
+      };
       for await (const message of messages) intake.add(message as Message);
     }
 
@@ -134,7 +145,7 @@ export default defineReceiver({
       },
       async stop() {
         stopping.abort();
-        endPull?.();
+        await endPull?.();
         await running;
         await intake.stop(STOP_TIMEOUT_MS);
         holds.end();

@@ -258,6 +258,26 @@ service:
     expect(sorted([...first.arrived(), ...second.arrived()])).toEqual(numbers(0, 100));
   });
 
+  test('a receiver that is stopped while messages flow gives back those on their way: they need not wait for ack_wait', async () => {
+    await start();
+    const sender = await startSender();
+    const takers: Taker[] = [];
+    let sent = 0;
+    for (let round = 0; round < 10; round++) {
+      const taker = await startTaker({ ack_wait: '10m' });
+      takers.push(taker);
+      const pushing = (async () => {
+        for (let i = 0; i < 100; i++) await sender.push(sent++);
+      })();
+      await until('more have arrived', async () => taker.arrived().length > 20);
+      await taker.run.agent.stop();
+      await pushing;
+    }
+    takers.push(await startTaker({ ack_wait: '10m' }));
+    await until('all have arrived', hasAll(sent, ...takers));
+    expect(sorted(takers.flatMap((taker) => taker.arrived()))).toEqual(numbers(0, sent));
+  });
+
   test('receivers of one consumer share the messages; those of another have them all', async () => {
     await start();
     const sender = await startSender();
