@@ -349,7 +349,7 @@ export interface Payload {
   readonly body: Uint8Array;
   /** Points, records or spans in it. */
   readonly count: number;
-  /** Called, once, when nobody needs the body any more: its memory may then be gone. A queue on disk has no use for it. */
+  /** A queue in memory calls it, once, when nobody needs the body any more: its memory may then be gone. */
   readonly release?: (() => void) | undefined;
 }
 

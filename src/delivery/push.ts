@@ -170,12 +170,17 @@ export function createPush(options: PushOptions): Push {
     const size = block.body.byteLength;
     if (size > store.largest_bytes) {
       const why = `Cannot queue a request: its ${size} bytes are more than the queue takes (${store.largest_bytes})`;
-      return dropUnqueued('too_large', block.count, why);
+      return turnAway('too_large', block, why);
     }
     if (on_full === 'block') return waitingRoom.isEmpty && store.hasRoom(size) ? put(block) : hold(block);
     if (on_full === 'drop_oldest') makeRoom(size);
     if (store.hasRoom(size)) return put(block);
-    return dropUnqueued('queue_full', block.count, `${fullness()}: ${CONSEQUENCES.drop_newest}`);
+    return turnAway('queue_full', block, `${fullness()}: ${CONSEQUENCES.drop_newest}`);
+  }
+
+  function turnAway(reason: 'too_large' | 'queue_full', { count, release }: NewBlock, why: string): void {
+    dropUnqueued(reason, count, why);
+    release?.();
   }
 
   function fullness(): string {

@@ -25,7 +25,10 @@ afterEach(async () => {
 });
 
 /** An exporter with its queue, before a back end that answers so, and then with 200. */
-async function startExporter(config: Readonly<Record<string, unknown>>, ...statuses: number[]) {
+async function startExporter(
+  { queue = {}, ...config }: Readonly<Record<string, unknown>> & { readonly queue?: object },
+  ...statuses: number[]
+) {
   const backEnd: HttpBackEnd = await startHttpBackEnd();
   closing.push(async () => backEnd[Symbol.asyncDispose]());
   backEnd.answer = (_, response) => response.writeHead(statuses.shift() ?? 200).end();
@@ -42,7 +45,7 @@ async function startExporter(config: Readonly<Record<string, unknown>>, ...statu
         return payloads;
       },
     },
-    config: createPushConfig({ retry: { initial: 20, jitter: 0 }, queue: { max_bytes: 2 ** 24 } }),
+    config: createPushConfig({ retry: { initial: 20, jitter: 0 }, queue: { max_bytes: 2 ** 24, ...queue } }),
     figures,
     log: createRecordedLog(),
   });
@@ -97,6 +100,18 @@ describe('the body of a merged batch', () => {
     await sent();
     expect(bodies[0]).toHaveLength(0);
     expect(backEnd.requests).toHaveLength(3);
+  });
+
+  test.each([
+    ['is larger than the queue', { max_bytes: 100 }],
+    ['finds it full', { max_bytes: whole.length + 100, on_full: 'drop_newest' }],
+  ])('is given back when it %s', async (_, queue) => {
+    const { push, bodies, backEnd, figures } = await startExporter({ queue });
+    backEnd.answer = () => undefined;
+    await merge([push], true);
+    await merge([push], true);
+    expect(bodies.at(-1)).toHaveLength(0);
+    expect(figures.dropped.size).toBe(1);
   });
 
   test('stays where gRPC sends it, and with it where another exporter is done', async () => {
@@ -157,6 +172,14 @@ describe('a body that is not compressed, to a back end that does not read it', (
     expect(body.length).toBeLessThan(large.length);
     expect(Buffer.compare(body, large.subarray(0, body.length))).toBe(0);
   }
+
+  test('is known from one that another thread compresses', () => {
+    const can = (compression: 'none' | 'gzip' | 'zstd', size: number): boolean =>
+      createHttpSender({ compression, headers: {} }).canRelease(large.subarray(0, size));
+    const limit = 2 * 1024 * 1024;
+    expect([can('gzip', limit), can('zstd', limit), can('none', limit + 1)]).toEqual([true, true, true]);
+    expect([can('gzip', limit + 1), can('zstd', limit + 1)]).toEqual([false, false]);
+  });
 
   test.each([200, 503])('nothing of it is sent once the answer is there (%i)', async (status) => {
     const backEnd = await startStubborn(`HTTP/1.1 ${status} So\r\ncontent-length: 0\r\n\r\n`);
