@@ -139,12 +139,10 @@ export function createPush(options: PushOptions): Push {
       figures.refused += batch.count;
       throw new RetryableError('Cannot take a batch: the exporter is stopping');
     }
-    const waiting: Promise<void>[] = [];
     const time_ms = clock.wall();
-    for (const { body, count, release } of encode(batch)) {
-      const queued = enqueue({ body, count, release, signal: batch.signal, time_ms });
-      if (queued !== undefined) waiting.push(queued);
-    }
+    const waiting = encode(batch)
+      .map(({ body, count, release }) => enqueue({ body, count, release, signal: batch.signal, time_ms }))
+      .filter((queued) => queued !== undefined);
     return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);
   }
 
@@ -154,14 +152,15 @@ export function createPush(options: PushOptions): Push {
     try {
       payloads = exporter.encode(batch);
     } catch (error) {
-      dropUnqueued('encode_failed', batch.count, `Cannot encode ${batch.signal}: ${messageOf(error)}`, error);
+      dropUnqueued('encode_failed', batch, `Cannot encode ${batch.signal}: ${messageOf(error)}`, error);
       return [];
     }
     // What the exporter left out by its own decision it has counted already (`context.drop`).
     const left = total(figures.dropped) - droppedBefore;
     figures.accepted += left;
     const missing = batch.count - left - payloads.reduce((sum, { count }) => sum + count, 0);
-    if (missing > 0) dropUnqueued('not_encoded', missing, `Cannot encode some ${batch.signal}: the format lacks them`);
+    const why = `Cannot encode some ${batch.signal}: the format lacks them`;
+    if (missing > 0) dropUnqueued('not_encoded', { count: missing }, why);
     return payloads;
   }
 
@@ -170,17 +169,12 @@ export function createPush(options: PushOptions): Push {
     const size = block.body.byteLength;
     if (size > store.largest_bytes) {
       const why = `Cannot queue a request: its ${size} bytes are more than the queue takes (${store.largest_bytes})`;
-      return turnAway('too_large', block, why);
+      return dropUnqueued('too_large', block, why);
     }
     if (on_full === 'block') return waitingRoom.isEmpty && store.hasRoom(size) ? put(block) : hold(block);
     if (on_full === 'drop_oldest') makeRoom(size);
     if (store.hasRoom(size)) return put(block);
-    return turnAway('queue_full', block, `${fullness()}: ${CONSEQUENCES.drop_newest}`);
-  }
-
-  function turnAway(reason: 'too_large' | 'queue_full', { count, release }: NewBlock, why: string): void {
-    dropUnqueued(reason, count, why);
-    release?.();
+    return dropUnqueued('queue_full', block, `${fullness()}: ${CONSEQUENCES.drop_newest}`);
   }
 
   function fullness(): string {
@@ -247,7 +241,7 @@ export function createPush(options: PushOptions): Push {
       return hold(block);
     }
     if (on_full === 'drop_oldest' && error.isFull && makeRoom(block.body.byteLength)) return put(block);
-    dropUnqueued(error.isFull ? 'queue_full' : 'storage_failed', block.count, error.message);
+    dropUnqueued(error.isFull ? 'queue_full' : 'storage_failed', block, error.message);
   }
 
   function hold(block: NewBlock): Promise<void> {
@@ -257,12 +251,13 @@ export function createPush(options: PushOptions): Push {
 
   function dropUnqueued(
     reason: 'encode_failed' | 'not_encoded' | 'queue_full' | 'storage_failed' | 'too_large',
-    count: number,
+    { count, release }: Pick<Payload, 'count' | 'release'>,
     why: string,
     error?: unknown,
   ): void {
     account.accept(count);
     account.drop(reason, count, why, error);
+    release?.();
   }
 
   function countBytes(): void {
