@@ -36,6 +36,16 @@ export function addSelection(command: Command): Command {
   return command;
 }
 
+/** The same for a command that has no other arguments: files may stand there without an option. */
+export function addSelectedFiles(command: Command): Command {
+  return addSelection(command.argument('[files...]', 'configuration files, as with --config'));
+}
+
+/** The selection with the files that were given as arguments. */
+export function withFiles<S extends Selection>(options: S, files: readonly string[]): S {
+  return files.length === 0 ? options : { ...options, config: [...(options.config ?? []), ...files] };
+}
+
 /** For options that may be given many times. */
 export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];

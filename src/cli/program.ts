@@ -2,7 +2,14 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../model/version.ts';
 import { addAlerts } from './alerts_commands.ts';
-import { addSelection, examples, type CommandLine, type Finish, type Selection } from './command_options.ts';
+import {
+  addSelectedFiles,
+  examples,
+  withFiles,
+  type CommandLine,
+  type Finish,
+  type Selection,
+} from './command_options.ts';
 import { addConfig } from './config_commands.ts';
 import { EXIT_CODES, EXIT_CODES_HELP } from './exit_codes.ts';
 import { addLive } from './live_commands.ts';
@@ -91,21 +98,21 @@ function addRun(program: Command, { terminal, env, lifetime }: CommandLine, fini
       'Runs the agent. SIGTERM and SIGINT (Ctrl+C) hand over what is under way, then end it; a second one ends it at once. ' +
         'SIGHUP loads the configuration again and restarts only what changed; with an error in it the old one runs on.',
     );
-  addSelection(command)
+  addSelectedFiles(command)
     .addHelpText(
       'after',
       examples([
         ['sonde run', 'The default configuration'],
         ['sonde run --env production', 'With the overlay production.yaml beside it'],
-        ['sonde run -c sonde.yaml -c site.yaml', 'Two files; the second wins'],
+        ['sonde run sonde.yaml site.yaml', 'Two files; the second wins'],
         ['sonde run --set exporters.prometheus.endpoint=127.0.0.1:9100', 'One option set here'],
         ['sonde run --collection-interval 5s --log-level debug', 'Settings of the agent itself'],
       ]) + `\n${EXIT_CODES_HELP}\n`,
     )
-    .action(async (selection: Selection) => {
+    .action(async (files: string[], options: Selection) => {
       const { run } = await import('./run.ts');
       const { catalog } = await import('./catalog.ts');
-      finish(await run(selection, { terminal, env, lifetime, catalog }));
+      finish(await run(withFiles(options, files), { terminal, env, lifetime, catalog }));
     });
 }
 
@@ -116,9 +123,8 @@ function addValidate(program: Command, { terminal, env }: CommandLine, finish: F
     .description(
       'Checks a configuration in three passes: its schema, the graph of its components, and the environment (files ' +
         'readable, ports free, permissions). Reports everything that is wrong, not only the first thing.',
-    )
-    .argument('[files...]', 'configuration files, as with --config');
-  addSelection(command)
+    );
+  addSelectedFiles(command)
     .option('--no-environment', 'leave out the third pass, as on another machine than the one that will run it')
     .option('--json', 'print the findings as JSON')
     .addHelpText(
@@ -132,8 +138,7 @@ function addValidate(program: Command, { terminal, env }: CommandLine, finish: F
     .action(async (files: string[], options: Selection & { environment: boolean; json?: true }) => {
       const { validate } = await import('./validate.ts');
       const { catalog } = await import('./catalog.ts');
-      const selection = { ...options, config: [...(options.config ?? []), ...files] };
-      finish(await validate(selection, { terminal, env, catalog }));
+      finish(await validate(withFiles(options, files), { terminal, env, catalog }));
     });
 }
 

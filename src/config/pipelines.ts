@@ -167,7 +167,9 @@ function checkConnectors(
   const received = new Set([...pipelines.values()].flatMap(({ receivers }) => receivers));
   for (const { name, exporters, place } of pipelines.values()) {
     for (const id of exporters) {
-      if (registry.exporters.some(({ type }) => type === typeOfId(id)) || received.has(id)) continue;
+      if (registry.types.exporters.includes(typeOfId(id)) || received.has(id)) continue;
+      // What is neither was told of where it is defined.
+      if (findConnector(registry, id) === undefined) continue;
       problems.push({
         message: `Cannot use ${JSON.stringify(id)} in pipeline ${name}: no pipeline has it as receiver`,
         path: formatPath(['service', 'pipelines', name, 'exporters']),

@@ -31,7 +31,7 @@ test.each([
   [['rnu'], 'unknown command', 'Did you mean run?'],
   [['run', '--evn', 'x'], 'unknown option', 'Did you mean --env?'],
   [['run', '--config'], 'argument missing', 'Try "sonde run --help".'],
-  [['run', 'now'], 'too many arguments', 'Try "sonde run --help".'],
+  [['components', 'now'], 'too many arguments', 'Try "sonde components --help".'],
   [['describe'], 'missing required argument', 'Try "sonde describe --help".'],
   [['config', 'shwo'], 'unknown command', 'Did you mean show?'],
   [['config', 'show', '--format', 'xml'], 'Allowed choices are yaml, json', 'Try "sonde config show --help".'],

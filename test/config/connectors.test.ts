@@ -54,6 +54,17 @@ test.each([
   expect(faultsOf(text(pipelines), { registry })).toEqual(faults);
 });
 
+test('an exporter of no known type is taken for no connector', () => {
+  const config = `
+receivers: { cpu: {} }
+exporters: { otlp_http: {} }
+service: { pipelines: { metrics: { receivers: [cpu], exporters: [otlp_http] } } }
+`;
+  expect(faultsOf(config, { registry })).toEqual([
+    'Cannot use exporter "otlp_http": there is no exporter type "otlp_http"',
+  ]);
+});
+
 test('a connector that no pipeline ends in is said to count nothing', () => {
   const { warnings } = load(text('metrics: { receivers: [cpu, joined], exporters: [otlp] }'), { registry });
   expect(warnings.map(({ message }) => message)).toContain(

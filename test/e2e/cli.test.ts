@@ -73,7 +73,7 @@ test('sonde validate ends with 78 and shows where a configuration is broken', { 
 });
 
 test('sonde run answers at the address that it prints, and drains on SIGTERM', { timeout: PATIENCE_MS }, async () => {
-  const command = sonde('run', '--config', writeConfig(BASE));
+  const command = sonde('run', writeConfig(BASE));
   await until(command, command.out, '\n');
   const url = /metrics: (\S+)\)/.exec(command.out.text)![1]!;
   const answer = await fetch(url);
