@@ -1,10 +1,10 @@
 /** Starts the real servers that the integration tests talk to; `servers/get.sh` brings them from Debian's packages. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { stablePort } from './oracle/stable_port.ts';
 import { documentsIn, type OtlpDocument } from './otlp_documents.ts';
 
 const run = promisify(execFile);
@@ -50,9 +50,25 @@ export interface ServerOptions {
   readonly url: string;
   /** Asked until it answers 200. */
   readonly ready: string;
+  /** What it prints when it is up, if its answer is not enough. */
+  readonly says?: RegExp;
 }
 
-export async function startServer({ command, args, files = {}, env, url, ready }: ServerOptions): Promise<Server> {
+/**
+ * What the agent prints when all of it runs. The page of its metrics answers before: exporters start first, and receivers
+ * do not listen then.
+ */
+export const AGENT_RUNS = /^sonde \S+ (listening on|runs;)/m;
+
+export async function startServer({
+  command,
+  args,
+  files = {},
+  env,
+  url,
+  ready,
+  says,
+}: ServerOptions): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'sonde-test-'));
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
   const child = spawn(command, args(folder), { cwd: folder, env: { ...process.env, ...env }, stdio: 'pipe' });
@@ -72,7 +88,8 @@ export async function startServer({ command, args, files = {}, env, url, ready }
     },
   };
   try {
-    await until(`${command} answers at ${ready}`, async () => child.exitCode !== null || (await fetch(ready)).ok);
+    const isUp = async (): Promise<boolean> => (await fetch(ready)).ok && (says === undefined || says.test(output));
+    await until(`${command} answers at ${ready}`, async () => child.exitCode !== null || (await isUp()), 60_000);
     if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}`);
   } catch (error) {
     await server.stop('SIGKILL');
@@ -93,33 +110,24 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number 
 
 /** Resolves when `check` returns true; a check that throws counts as not yet. */
 export async function until(what: string, check: () => Promise<boolean>, limit_ms = 20_000): Promise<void> {
-  const end_ms = Date.now() + limit_ms;
+  const end_ms = performance.now() + limit_ms;
   let last: unknown;
-  while (Date.now() < end_ms) {
+  for (let isLast = false; ;) {
     try {
       if (await check()) return;
     } catch (error) {
       last = error;
     }
+    if (isLast) break;
     await new Promise((resolve) => setTimeout(resolve, 50));
+    // Whoever was held up for longer than that looks once more, at what happened meanwhile.
+    isLast = performance.now() >= end_ms;
   }
   throw new Error(`Waited ${limit_ms} ms in vain until ${what}`, { cause: last });
 }
 
-/**
- * A loopback port that is free now, below those that the kernel gives to connections: nobody who connects takes it before
- * the server has it.
- */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
-    const server = createServer();
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    if (await promise) return port;
-  }
-}
+/** A loopback port for a server that is started later, and that no other test takes meanwhile. */
+export const freePort = stablePort;
 
 const root = join(import.meta.dirname, '../..');
 
@@ -151,6 +159,7 @@ export async function startSonde(config: string, { isOverlay = false } = {}): Pr
     files: { 'sonde.yaml': config.replaceAll('PORT', String(port)) },
     url: `http://127.0.0.1:${port}`,
     ready: `http://127.0.0.1:${port}/metrics`,
+    says: AGENT_RUNS,
   });
 }
 

@@ -1,6 +1,6 @@
 /** One life of the agent: a process that is asked for its figures, told to reload or to stop, or killed. */
 import { spawn } from 'node:child_process';
-import { sondeCommand, until } from '../servers.ts';
+import { AGENT_RUNS, sondeCommand, until } from '../servers.ts';
 import { NUMBERED_SIGNALS, type NumberedSignal } from './numbered.ts';
 
 export interface AgentLife {
@@ -46,7 +46,7 @@ const LINE = /^sonde_(component_(?:accepted|sent|dropped)|queue_(?:recovered|ite
 /** Reads the figures as Prometheus would: the receiver `self` collects them at that moment. */
 export async function readBooks(url: string): Promise<Books> {
   const books = new Map<string, { -readonly [K in keyof Ledger]: Ledger[K] }>();
-  for (const line of (await (await fetch(url, { signal: AbortSignal.timeout(5000) })).text()).split('\n')) {
+  for (const line of (await (await fetch(url, { signal: AbortSignal.timeout(20_000) })).text()).split('\n')) {
     const match = LINE.exec(line);
     if (match === null) continue;
     const [, metric, labels, text] = match as unknown as [string, string, string, string];
@@ -68,10 +68,11 @@ export async function readBooks(url: string): Promise<Books> {
   return books;
 }
 
-/** Resolves when every queue of the agent at `url` has its figures there. */
+/** Resolves when all of the agent runs, and every queue of it has its figures at `url`. */
 export async function untilUp(url: string, exporters: readonly string[], life: AgentLife): Promise<void> {
   await until('the agent shows the figures of its queues', async () => {
     if (life.isOver()) return true;
+    if (!AGENT_RUNS.test(life.output())) return false;
     const books = await readBooks(url);
     return exporters.every((id) => NUMBERED_SIGNALS.every((signal) => books.has(`${id} ${signal}`)));
   });
