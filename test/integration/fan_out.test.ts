@@ -9,7 +9,7 @@ import { post } from './oracle/generator.ts';
 import { encodeProtobuf } from './oracle/numbered.ts';
 import { createRandom } from './oracle/random.ts';
 import { stablePort } from './oracle/stable_port.ts';
-import { until } from './servers.ts';
+import { AGENT_RUNS, until } from './servers.ts';
 
 const REQUESTS = 200;
 const RECORDS = 10;
@@ -57,16 +57,25 @@ service:
 `,
     );
     const life = await startLife(file);
-    onTestFinished(() => life.signal('SIGKILL'));
+    onTestFinished(async () => {
+      life.signal('SIGKILL');
+      // It may write to its queue until it is gone.
+      await life.ended;
+    });
     const url = `http://127.0.0.1:${page}/metrics`;
-    await until('it is up', async () => (await fetch(url)).ok);
+    await until('it is up', async () => AGENT_RUNS.test(life.output()));
     for (let request = 0; request < REQUESTS; request++) {
       const numbers = Array.from({ length: RECORDS }, (_, index) => request * RECORDS + index);
       expect(await post(receiver!, '/v1/logs', encodeProtobuf('logs', numbers), false)).toBe(200);
       await until('it has arrived', async () => arrived === (request + 1) * RECORDS);
     }
-    const books = await readBooks(url);
     const total = REQUESTS * RECORDS;
+    // The last request counts as sent when its answer has come.
+    let books = await readBooks(url);
+    await until('its answer has come', async () => {
+      books = await readBooks(url);
+      return books.get('otlp/living logs')?.sent === total;
+    });
     expect(books.get('otlp/living logs')).toEqual({
       accepted: total,
       recovered: 0,
@@ -81,4 +90,5 @@ service:
     }
     expect(atDead).toBe(0);
   },
+  300_000,
 );
