@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
-/** Of the integration tests those that measure, or see, what else the machine does: no other runs beside them. */
-const ALONE = ['budget', 'connections', 'kernel', 'kmsg', 'lag', 'process_events', 'query_limits'].map(
+/**
+ * Of the integration tests those that measure, or see, what else the machine does: no other runs beside them. (Where
+ * nothing may be mounted, `full_disk` goes by what is free on the volume that all write to.)
+ */
+const ALONE = ['budget', 'connections', 'full_disk', 'kernel', 'kmsg', 'lag', 'process_events', 'query_limits'].map(
   (name) => `test/integration/${name}.test.ts`,
 );
 const INTEGRATION = { testTimeout: 60_000, hookTimeout: 600_000, globalSetup: 'test/integration/setup.ts' };
