@@ -62,7 +62,7 @@ export interface Carbon {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-export async function startCarbon({ folder, plaintext }: CarbonPlace): Promise<Carbon> {
+export async function startCarbon({ folder, plaintext, pickle, query }: CarbonPlace): Promise<Carbon> {
   const command = await program('carbon');
   const packages = join(dirname(command), '../lib/python3/dist-packages');
   // Debian's interpreter, for whose version the packages are made, where there is one.
@@ -87,10 +87,15 @@ export async function startCarbon({ folder, plaintext }: CarbonPlace): Promise<C
     },
   };
   try {
-    await until('carbon listens', async () => {
-      if (child.exitCode !== null) throw new Error(`carbon ended with ${child.exitCode}`);
-      return isOpen(plaintext);
-    });
+    await until(
+      'carbon listens',
+      async () => {
+        if (child.exitCode !== null) throw new Error(`carbon ended with ${child.exitCode}`);
+        const open = await Promise.all([plaintext, pickle, query].map(isOpen));
+        return !open.includes(false);
+      },
+      60_000,
+    );
   } catch (error) {
     await carbon.stop('SIGKILL');
     throw new Error(`${(error as Error).message}\n${output}`, { cause: error });
