@@ -75,8 +75,13 @@ async function query(database: string, statement: string): Promise<readonly Tabl
 const rowOf = ({ columns, values }: Table, row = 0): Record<string, Cell> =>
   Object.fromEntries(columns.map((column, index) => [column, values[row]![index]!]));
 
-/** Sends batches through a whole agent, and waits until they are settled. */
-async function send(batches: readonly Batch[], options: Readonly<Record<string, unknown>>): Promise<AgentRun> {
+interface Sending {
+  readonly run: AgentRun;
+  settled(): Promise<void>;
+}
+
+/** Sends batches through a whole agent. */
+async function beginToSend(batches: readonly Batch[], options: Readonly<Record<string, unknown>>): Promise<Sending> {
   const stage = createStage();
   const signals = [...new Set(batches.map(({ signal }) => signal))];
   const run = makeAgent(
@@ -92,12 +97,24 @@ async function send(batches: readonly Batch[], options: Readonly<Record<string, 
   await run.agent.start();
   const { next } = stage.pushed.get('pushed')!;
   for (const batch of batches) await next[batch.signal]!.consume(batch as never);
-  for (const signal of signals) {
-    await until('all is settled', async () => {
-      const { accepted, queued } = run.figures('influxdb', signal);
-      return accepted >= batches.reduce((sum, one) => sum + (one.signal === signal ? one.count : 0), 0) && queued === 0;
-    });
-  }
+  return {
+    run,
+    async settled() {
+      for (const signal of signals) {
+        const count = batches.reduce((sum, one) => sum + (one.signal === signal ? one.count : 0), 0);
+        await until('all is settled', async () => {
+          const { accepted, queued } = run.figures('influxdb', signal);
+          return accepted >= count && queued === 0;
+        });
+      }
+    },
+  };
+}
+
+/** Sends batches through a whole agent, and waits until they are settled. */
+async function send(batches: readonly Batch[], options: Readonly<Record<string, unknown>>): Promise<AgentRun> {
+  const { run, settled } = await beginToSend(batches, options);
+  await settled();
   return run;
 }
 
@@ -438,10 +455,11 @@ describe('InfluxDB 1.6', () => {
   });
 
   test('gets what was measured before its database was made', async () => {
-    const sent = send([metricBatch([series(gauge('early'))], [1], { time: NOW })], v1('late'));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const { run, settled } = await beginToSend([metricBatch([series(gauge('early'))], [1], { time: NOW })], v1('late'));
+    await until('it is refused', async () => run.lines.join('').includes('database not found'));
     await query('', 'CREATE DATABASE late');
-    expect(ledger(await sent)).toEqual({ accepted: 1, sent: 1, dropped: {} });
+    await settled();
+    expect(ledger(run)).toEqual({ accepted: 1, sent: 1, dropped: {} });
     expect((await query('late', 'SELECT gauge FROM early'))[0]!.values).toEqual([[NOW, 1]]);
   });
 });
@@ -551,7 +569,11 @@ test.each([
       .map((line) => JSON.parse(line) as { metric: Record<string, string>; values: number[]; timestamps: number[] })
       .toSorted((a, b) => Number(a.metric['i']) - Number(b.metric['i']));
   };
-  await until('all is there', async () => (await read(`victoria.${api}`)).length === texts.length);
+  await until(
+    'all is there',
+    async () =>
+      (await read(`victoria.${api}`)).length === texts.length && (await read(`victoria.${api}.int`)).length === 1,
+  );
   const found = await read(`victoria.${api}`);
   expect(found.map(({ metric: labels }) => labels['text'])).toEqual(texts);
   expect(found.map(({ timestamps }) => timestamps)).toEqual(texts.map(() => [Number(now / 1_000_000n)]));
