@@ -52,7 +52,8 @@ async function startJournald(): Promise<Journal> {
   for (const path of ['systemd/journal', 'log/journal']) mkdirSync(join(folder, path), { recursive: true });
   writeFileSync(
     join(folder, 'journald.conf'),
-    '[Journal]\nStorage=volatile\nReadKMsg=no\nRateLimitIntervalSec=0\nForwardToWall=no\n',
+    // However full the volume is, what is archived stays.
+    '[Journal]\nStorage=volatile\nReadKMsg=no\nRateLimitIntervalSec=0\nForwardToWall=no\nRuntimeMaxUse=1G\nRuntimeKeepFree=1M\n',
   );
   const daemon = existsSync(INSTALLED) ? INSTALLED : await unpackJournald();
   mkdirSync(join(folder, 'systemd/journald.conf.d'), { recursive: true });
