@@ -15,7 +15,7 @@ import {
   seriesOf,
   type Readings,
 } from './kernel_readings.ts';
-import { startSonde, type Server } from './servers.ts';
+import { startSonde, until, type Server } from './servers.ts';
 
 const RECEIVERS = ['cpu', 'load', 'memory', 'paging', 'disk', 'filesystem', 'network', 'system', 'processes'];
 
@@ -41,9 +41,9 @@ async function measure(): Promise<Map<string, number>> {
   return values;
 }
 
-/** What does not lie between the two readings, or is in one of the lists alone. */
-function disagreements(measured: ReadonlyMap<string, number>, before: Readings, after: Readings): string[] {
-  const problems: string[] = [];
+/** By series: what does not lie between the two readings, or is in one of the lists alone. */
+function disagreements(measured: ReadonlyMap<string, number>, before: Readings, after: Readings): Map<string, string> {
+  const problems = new Map<string, string>();
   for (const [series, { value, tolerance }] of before) {
     const other = after.get(series)?.value;
     const own = measured.get(series);
@@ -52,23 +52,47 @@ function disagreements(measured: ReadonlyMap<string, number>, before: Readings, 
     const [least, most] = [Math.min(value, other) - tolerance, Math.max(value, other) + tolerance];
     // A double that was divided another way differs in its last bit.
     const slack = Math.abs(most) * 1e-12;
-    if (own === undefined) problems.push(`${series} is not measured`);
-    else if (own < least - slack || own > most + slack) problems.push(`${series} is ${own}, not in ${least}…${most}`);
+    if (own === undefined) problems.set(series, `${series} is not measured`);
+    else if (own < least - slack || own > most + slack) {
+      problems.set(series, `${series} is ${own}, not in ${least}…${most}`);
+    }
   }
   for (const series of measured.keys()) {
     if (!before.has(series) && !after.has(series) && !series.startsWith('system_filesystem_')) {
-      problems.push(`${series} has no other reading`);
+      problems.set(series, `${series} has no other reading`);
     }
   }
   return problems;
 }
 
+/**
+ * What was found each time. Levels rise and fall between two readings, with all that the machine does, and in a container
+ * its neighbours too: where the agent is wrong it is so again and again.
+ */
+async function foundEachTime(find: () => Promise<ReadonlyMap<string, string>>): Promise<string[]> {
+  let found = await find();
+  for (let time = 1; time < 20 && found.size > 0; time++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const again = await find();
+    found = new Map([...again].filter(([what]) => found.has(what)));
+  }
+  return [...found.values()];
+}
+
 test('Every default metric agrees with another reading in the same second, and none is missing', async () => {
-  const before = readKernel();
-  const measured = await measure();
-  const after = readKernel();
-  expect(measured.size).toBeGreaterThan(60);
-  expect(disagreements(measured, before, after)).toEqual([]);
+  const ofCounters: string[] = [];
+  const ofLevels = await foundEachTime(async () => {
+    const before = readKernel();
+    const measured = await measure();
+    const after = readKernel();
+    expect(measured.size).toBeGreaterThan(60);
+    const problems = disagreements(measured, before, after);
+    const isLevel = (series: string): boolean => (before.get(series)?.tolerance ?? 0) > 0;
+    ofCounters.push(...[...problems].filter(([series]) => !isLevel(series)).map(([, text]) => text));
+    return new Map([...problems].filter(([series]) => isLevel(series)));
+  });
+  expect(ofCounters).toEqual([]);
+  expect(ofLevels).toEqual([]);
 });
 
 test('States of memory sum to what there is', async () => {
@@ -80,6 +104,10 @@ test('States of memory sum to what there is', async () => {
 });
 
 test('File systems agree with df, and each one on a device is reported once', async () => {
+  expect(await foundEachTime(compareFileSystems)).toEqual([]);
+});
+
+async function compareFileSystems(): Promise<ReadonlyMap<string, string>> {
   const before = readFileSystems();
   const measured = await measure();
   const after = readFileSystems();
@@ -101,16 +129,18 @@ test('File systems agree with df, and each one on a device is reported once', as
     entry.values[`${name} ${labels['state']}`] = value;
     reported.set(labels['mountpoint']!, entry);
   }
-  const problems: string[] = [];
+  const problems = new Map<string, string>();
   const isNear = (own: number | undefined, one: number, other: number, tolerance: number): boolean =>
     own !== undefined && own >= Math.min(one, other) - tolerance && own <= Math.max(one, other) + tolerance;
   for (const [mountPoint, { labels, values }] of reported) {
     const [one, other] = [before.get(mountPoint), after.get(mountPoint)];
     if (one === undefined || other === undefined) {
-      problems.push(`df knows nothing of ${mountPoint}`);
+      problems.set(mountPoint, `df knows nothing of ${mountPoint}`);
       continue;
     }
-    if (labels['device'] !== one.source || labels['type'] !== one.type) problems.push(`${mountPoint} is another's`);
+    if (labels['device'] !== one.source || labels['type'] !== one.type) {
+      problems.set(mountPoint, `${mountPoint} is another's`);
+    }
     const bytes = 64 * 2 ** 20;
     const reserved = (of: typeof one): number => of.size - of.used - of.available;
     const checks: [string, number, number, number][] = [
@@ -125,21 +155,25 @@ test('File systems agree with df, and each one on a device is reported once', as
     }
     for (const [what, first, second, tolerance] of checks) {
       if (isNear(values[what], first, second, tolerance)) continue;
-      problems.push(`${what} of ${mountPoint} is ${values[what]}, df says ${first} and ${second}`);
+      const own = `${what} of ${mountPoint}`;
+      problems.set(own, `${own} is ${values[what]}, df says ${first} and ${second}`);
     }
-    if (Object.keys(values).length !== checks.length) problems.push(`${mountPoint} has ${Object.keys(values)}`);
+    if (Object.keys(values).length !== checks.length) {
+      problems.set(`values of ${mountPoint}`, `${mountPoint} has ${Object.keys(values)}`);
+    }
   }
-  expect(problems).toEqual([]);
   const devices = [...reported.values()]
     .map(({ labels }) => labels['device']!)
     .filter((device) => device.startsWith('/'));
-  expect(devices.toSorted()).toEqual([...new Set(devices)].toSorted());
+  const once = new Set(devices);
+  if (once.size < devices.length) problems.set('twice', `one of ${devices.toSorted()} is reported twice`);
   const expected = new Set([...before.values()].filter(isOnDevice).map(({ source }) => source));
-  expect(expected.difference(new Set(devices))).toEqual(new Set());
-});
+  for (const device of expected.difference(once)) problems.set(device, `${device} is not reported`);
+  return problems;
+}
 
 const BUSY = 'for (;;) {}';
-const BUSY_MS = 1500;
+const BUSY_S = 0.5;
 
 test('A busy loop pinned to one CPU shows on that CPU alone', async () => {
   const cpu = String(allowedCpus().at(-1));
@@ -147,18 +181,17 @@ test('A busy loop pinned to one CPU shows on that CPU alone', async () => {
     values.get(seriesOf('system_cpu_time_seconds_total', { cpu_logical_number: of, cpu_mode: 'user' }))!;
   const [kernelBefore, before, kernelBetween] = [readUserSeconds(), await measure(), readUserSeconds()];
   const child = spawn('taskset', ['--cpu-list', cpu, process.execPath, '-e', BUSY], { stdio: 'ignore' });
-  let own_s: number;
   try {
-    await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
-    own_s = userSecondsOf(child.pid!);
+    const isBusy = async (): Promise<boolean> =>
+      userSecondsOf(child.pid!) > BUSY_S && readUserSeconds().get(cpu)! > kernelBetween.get(cpu)! + BUSY_S;
+    await until('the loop had its share of the CPU', isBusy, 50_000);
   } finally {
     child.kill('SIGKILL');
   }
   const [kernelAfter, after, kernelLast] = [readUserSeconds(), await measure(), readUserSeconds()];
 
-  // It is there, with nearly all that the loop itself was given,
-  expect(own_s).toBeGreaterThan(0.3);
-  expect(userTime(after, cpu) - userTime(before, cpu)).toBeGreaterThan(own_s * 0.9);
+  // It is there,
+  expect(userTime(after, cpu) - userTime(before, cpu)).toBeGreaterThan(BUSY_S - 0.001);
   // and nothing of it is elsewhere: each CPU rose by what the kernel says of that CPU, whatever else is running here.
   for (const [number, least] of kernelBefore) {
     const rise = userTime(after, number) - userTime(before, number);
