@@ -5,8 +5,8 @@ import { encodeJson, encodeProtobuf, NUMBERED_SIGNALS } from './numbered.ts';
 import type { Random } from './random.ts';
 
 export interface Generator {
-  /** Sends no more; whether the agent answered all that was under way. */
-  stop(): Promise<boolean>;
+  /** Sends no more; whether the agent answered all that was under way, in this time. */
+  stop(patience_ms?: number): Promise<boolean>;
 }
 
 const SENDERS = 3;
@@ -35,9 +35,9 @@ export function startGenerator(port: number, obligations: Obligations, random: R
 
   const senders = Array.from({ length: SENDERS }, sendAll);
   return {
-    async stop() {
+    async stop(patience_ms = PATIENCE_MS) {
       isOver = true;
-      const callOff = setTimeout(() => controller.abort(), PATIENCE_MS);
+      const callOff = setTimeout(() => controller.abort(), patience_ms);
       await Promise.all(senders);
       clearTimeout(callOff);
       return isAnswered;
