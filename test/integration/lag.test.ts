@@ -66,7 +66,7 @@ test('Every source of events publishes its lag, tells no one of its canaries, an
   writeFileSync(join(site, 'app.log'), '');
   writeFileSync(join(site, 'journalctl'), JOURNAL, { mode: 0o755 });
   const sent = join(site, 'sent.jsonl');
-  const probe = 'lag_probe: { interval: 500ms, timeout: 10s }';
+  const probe = 'lag_probe: { interval: 500ms }';
   const receivers = {
     files: `paths: ['${site}/watched']`,
     process_events: '',
@@ -110,20 +110,25 @@ service:
       const found = await lags(sonde);
       return ids.every((id) => (found[id]?.count ?? 0) > 1);
     },
-    30_000,
+    60_000,
   );
 
   const before = await lags(sonde);
   process.kill(sonde.pid, 'SIGSTOP');
   writeKmsg('late');
-  await sleep(2500);
+  // Long enough that the journal has a turn on a busy machine, too, more than a second before the end.
+  await sleep(5000);
   process.kill(sonde.pid, 'SIGCONT');
   // Sources that are told of by others, and what was under way where a look takes a while.
   const delayed = ['journald', ...(canWriteKmsg ? ['kmsg'] : [])];
-  await until('the delay shows', async () => {
-    const after = await lags(sonde);
-    return delayed.every((id) => after[id]!.late > before[id]!.late);
-  });
+  await until(
+    'the delay shows',
+    async () => {
+      const after = await lags(sonde);
+      return delayed.every((id) => after[id]!.late > before[id]!.late);
+    },
+    60_000,
+  );
 
   const metrics = await (await fetch(`${sonde.url}/metrics`)).text();
   const lost = metrics.split('\n').filter((line) => line.startsWith('sonde_canary_lost_total{'));
@@ -153,7 +158,7 @@ service:
       !ports.includes(values.get('network.peer.port')!),
   );
   expect(connections).toEqual([]);
-}, 90_000);
+}, 240_000);
 
 interface Told {
   readonly name: string;
