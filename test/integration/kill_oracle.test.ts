@@ -190,6 +190,8 @@ async function live(site: Site, round: number): Promise<void> {
     life.signal('SIGKILL');
     await life.ended;
     await generator.stop();
+    // What it has sent is all in our sockets, and belongs to this life: some turns of the event loop read it.
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
   } else if (ending === 'drain') {
     await moods.stop();
     await Promise.all(IDS.map((id) => backEnds[id].become('taking')));
