@@ -42,7 +42,7 @@ async function start(settings = ''): Promise<void> {
   admin = await administrate(server);
 }
 
-const soon = (): AbortSignal => AbortSignal.timeout(5000);
+const soon = (): AbortSignal => AbortSignal.timeout(20_000);
 const quick = { retry: { initial: '50ms', max: '200ms' } };
 
 /** An agent that publishes the records that its receiver `pushed` is handed. */
@@ -121,6 +121,10 @@ service:
 ${pipelines('otlp', (signal) => `nats, file/${signal}`)}
 `);
     onTestFinished(async () => void (await sender.stop('SIGKILL')));
+    // Its metrics are there before its receivers are.
+    await until('it listens', async () =>
+      sender.output().includes(`Listens for OTLP over HTTP on http://127.0.0.1:${port}`),
+    );
     for (const [path, body] of [
       ['metrics', oddMetrics()],
       ['logs', oddLogs()],
@@ -133,7 +137,10 @@ ${pipelines('otlp', (signal) => `nats, file/${signal}`)}
       });
       expect(response.status).toBe(200);
       const read = (folder: string): string => readFileSync(join(folder, `${path}.jsonl`), 'utf8');
-      await until(`${path} have arrived`, async () => read(taker.folder).endsWith('\n'));
+      // The sender's own file is written beside what it publishes, in no order with it.
+      await until(`${path} have arrived`, async () =>
+        [sender, taker].every(({ folder }) => read(folder).endsWith('\n')),
+      );
       expect(read(taker.folder)).toBe(read(sender.folder));
       expect(read(taker.folder).length).toBeGreaterThan(500);
     }
@@ -155,7 +162,7 @@ ${pipelines('otlp', (signal) => `nats, file/${signal}`)}
       for (let i = 0; i < 20; i++) await sender.push(sent++);
       await start();
     }
-    await until('all have arrived', hasAll(sent, taker), 30_000);
+    await until('all have arrived', hasAll(sent, taker), 60_000);
     expect(sorted([...new Set(taker.arrived())])).toEqual(numbers(0, sent));
     await until('all is sent', async () => sender.run.figures('nats').sent === sent);
     const { accepted, dropped, queued } = sender.run.figures('nats');
@@ -194,9 +201,10 @@ ${pipelines('otlp', (signal) => `nats, file/${signal}`)}
     held.resolve();
     const done = async (): Promise<boolean> =>
       (await admin.manager.consumers.info('OTEL', 'sonde')).ack_floor.stream_seq === 20;
-    await until('all are acknowledged', done);
+    // What the server forgot it does not confirm: that is given up after 5 s, and told anew when it is delivered again.
+    await until('all are acknowledged', done, 60_000);
     expect(taken).toBe(20);
-  });
+  }, 120_000);
 
   test('a receiving agent that is killed, with its queue on disk, loses nothing that it has acknowledged', async () => {
     await start();
@@ -229,7 +237,7 @@ service:
       await until('some have arrived', async () => arrived().length > target + 20);
       await taker.stop('SIGKILL');
     }
-    await until('all have arrived', async () => new Set(arrived()).size === sent, 30_000);
+    await until('all have arrived', async () => new Set(arrived()).size === sent, 60_000);
     expect(sorted([...new Set(arrived())])).toEqual(numbers(0, sent));
   }, 120_000);
 
@@ -284,6 +292,11 @@ service:
     await until('the stream is there', async () => (await admin.manager.streams.info('OTEL')) !== undefined);
     const [a, b] = [await startTaker({ batch: 4 }), await startTaker({ batch: 4 })];
     const alone = await startTaker({ durable: 'other' });
+    // They connect behind their start; who comes too late finds nothing left to share.
+    await until(
+      'both wait for messages',
+      async () => (await admin.manager.consumers.info('OTEL', 'sonde')).num_waiting === 2,
+    );
     for (let i = 0; i < 200; i++) await sender.push(i);
     await until('all have arrived', async () => (await hasAll(200, a, b)()) && (await hasAll(200, alone)()));
     expect(sorted([...a.arrived(), ...b.arrived()])).toEqual(numbers(0, 200));
@@ -297,7 +310,7 @@ service:
     const held = Promise.withResolvers<void>();
     const taken: number[] = [];
     const next = { consume: async ({ count }: { count: number }) => (taken.push(count), held.promise) };
-    const config = { servers: [server.url], ack_wait: '600ms' };
+    const config = { servers: [server.url], ack_wait: '3s' };
     const run = await runReceiver(natsReceiver, {
       config,
       next: { metrics: undefined, logs: next, traces: undefined },
@@ -305,9 +318,10 @@ service:
     onTestFinished(() => run.stop());
     await sender.push(1, 2);
     await until('it is there', async () => taken.length > 0);
-    // Four times the wait: the server gives it to nobody else, and not again.
+    // Three times the wait, of which a process that gets no time for 2 s takes none: the server gives it to nobody else, and
+    // not again.
     const seen = (await admin.manager.consumers.info('OTEL', 'sonde')).delivered.consumer_seq;
-    await new Promise((resolve) => setTimeout(resolve, 2400));
+    await new Promise((resolve) => setTimeout(resolve, 9000));
     const meanwhile = await admin.manager.consumers.info('OTEL', 'sonde');
     expect([meanwhile.delivered.consumer_seq, meanwhile.num_ack_pending]).toEqual([seen, 1]);
     held.resolve();
@@ -414,11 +428,20 @@ describe('nats, to a server that asks who is there', () => {
     const { exporter, log } = runExporter(natsExporter, { servers: [server.url], ...config });
     onTestFinished(() => exporter.stop!());
     await exporter.start!();
-    const sent = exporter.send(asRequest(exporter.encode(createSums([1]))[0]), 'metrics', AbortSignal.timeout(1500));
-    return Promise.resolve(sent).then(
-      () => undefined,
-      (error: Error) => `${error.message} ${log.lines.map(({ message }) => message).join(' ')}`,
-    );
+    const over = new AbortController();
+    const sent = Promise.resolve(
+      exporter.send(asRequest(exporter.encode(createSums([1]))[0]), 'metrics', over.signal),
+    ).finally(() => over.abort());
+    const [result] = await Promise.allSettled([
+      sent,
+      // It tries to connect for ever: once it has said why it cannot, nothing else is waited for.
+      until(
+        'it was sent or says why not',
+        async () => over.signal.aborted || log.lines.some(({ message }) => message.startsWith('Cannot connect')),
+      ).finally(() => over.abort()),
+    ]);
+    if (result.status === 'fulfilled') return undefined;
+    return `${(result.reason as Error).message} ${log.lines.map(({ message }) => message).join(' ')}`;
   }
 
   const tls = (more = ''): string =>
