@@ -1,6 +1,6 @@
 /** The same metrics in a real Collector by each protocol, and in VictoriaMetrics; applications' data through Sonde. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { documentsIn, pointsOf } from './otlp_documents.ts';
 import {
   startCollector,
@@ -46,9 +46,10 @@ service:
 ${['grpc', 'protobuf', 'json'].map((way) => pipeline(way, `otlp/${way}`)).join('\n')}
 ${pipeline('file', 'file')}
 `);
+  onTestFinished(async () => void (await sonde.stop('SIGKILL')));
   const sentFile = join(sonde.folder, 'sent.jsonl');
   const sent = () => documentsIn(sentFile);
-  await until('three collections were sent', async () => pointsOf(sent(), 'file').size > 300);
+  await until('three collections were sent', async () => pointsOf(sent(), 'file').size > 300, 60_000);
   const expected = pointsOf(sent(), 'file');
   for (const way of ['grpc', 'protobuf', 'json']) {
     await until(`the Collector has all points by ${way}`, async () => {
@@ -76,6 +77,7 @@ service:
   pipelines:
     metrics: { receivers: [memory], processors: [resource], exporters: [prometheus, otlp, file] }
 `);
+  onTestFinished(async () => void (await sonde.stop('SIGKILL')));
   const readSent = (): [string, string][] => {
     const documents = documentsIn(join(sonde.folder, 'sent.jsonl'));
     return [...pointsOf(documents, 'victoria')].filter(([key]) => key.includes('"system.memory.usage"'));
@@ -116,8 +118,7 @@ service:
     );
     return expected.isSubsetOf(held);
   });
-  await sonde.stop();
-}, 60_000);
+}, 120_000);
 
 test('What an application sends to the otlp receiver arrives in the Collector unchanged, by each protocol', async () => {
   const [grpc, http] = [await freePort(), await freePort()];
@@ -135,6 +136,11 @@ service:
     logs: { receivers: [otlp], exporters: [otlp] }
     traces: { receivers: [otlp], exporters: [otlp] }
 `);
+  onTestFinished(async () => void (await sonde.stop('SIGKILL')));
+  // Its metrics are there before its receivers are.
+  await until('it listens', async () =>
+    sonde.output().includes(`Listens for OTLP over HTTP on http://127.0.0.1:${http}`),
+  );
   const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'application' } }] };
   const scope = { name: 'library', version: '1.2.3' };
   const attributes = [
@@ -249,5 +255,4 @@ service:
     const key = Object.keys(body)[0]!;
     expect(arrived.find((document) => key in document)).toEqual(body);
   }
-  await sonde.stop();
-}, 60_000);
+}, 120_000);
