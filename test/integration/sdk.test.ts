@@ -30,7 +30,7 @@ service:
 `);
   try {
     const sent = () => pointsIn(documentsIn(join(sonde.folder, 'sent.jsonl')));
-    await until('three collections were sent', async () => sent().length > 60);
+    await until('three collections were sent', async () => sent().length > 60, 60_000);
     const expected = sent();
     const arrived = () => new Map(pointsIn(collector.received()).map(({ key, value }) => [key, value]));
     await until('all have arrived', async () => expected.every(({ key }) => arrived().has(key)));
@@ -40,4 +40,4 @@ service:
   } finally {
     await sonde.stop('SIGKILL');
   }
-}, 60_000);
+}, 120_000);
