@@ -47,20 +47,30 @@ test.each(FORMATS)('promtool parses the default output in %s, with fewer than te
 });
 
 test('Prometheus scrapes the agent: up is 1, and no sample is left out', async () => {
-  await until('Prometheus has scraped', async () => (await query('up{job="sonde"}'))[0]?.value[1] === '1', 60_000);
-  const [post] = await query('scrape_samples_post_metric_relabeling{job="sonde"}');
-  const [scraped] = await query('scrape_samples_scraped{job="sonde"}');
-  expect(Number(scraped!.value[1])).toBeGreaterThan(50);
-  expect(post!.value[1]).toBe(scraped!.value[1]);
-  const targets = (await (await fetch(`${prometheus.url}/api/v1/targets`)).json()) as {
-    data: { activeTargets: { lastError: string; health: string }[] };
-  };
-  expect(targets.data.activeTargets.map(({ lastError, health }) => [health, lastError])).toEqual([['up', '']]);
-});
+  // By one query, so that all is of one scrape: the next may have other series. A busy machine may let one run out of time.
+  const names = 'up|scrape_samples_scraped|scrape_samples_post_metric_relabeling';
+  let found = new Map<string, number>();
+  await until(
+    'Prometheus has scraped',
+    async () => {
+      const rows = await query(`{__name__=~"${names}",job="sonde"}`);
+      found = new Map(rows.map(({ metric, value }) => [metric['__name__']!, Number(value[1])]));
+      return found.get('up') === 1;
+    },
+    60_000,
+  ).catch(async (error: Error) => {
+    const targets = await (await fetch(`${prometheus.url}/api/v1/targets`)).text();
+    throw new Error(`${error.message}\n${targets}`, { cause: error });
+  });
+  expect(found.get('scrape_samples_scraped')).toBeGreaterThan(50);
+  expect(found.get('scrape_samples_post_metric_relabeling')).toBe(found.get('scrape_samples_scraped'));
+}, 120_000);
 
 test('Prometheus holds the values that the kernel gives in the same second', async () => {
   const total_kib = Number(/^MemTotal:\s+(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8'))![1]);
-  const name = (await query('count by (__name__) ({__name__=~"system.memory.usage.*"})'))[0]!.metric['__name__']!;
-  const [sum] = await query(`sum({__name__="${name}"})`);
-  expect(Number(sum!.value[1])).toBe(total_kib * 1024);
-});
+  const byName = 'sum by (__name__) ({__name__=~"system.memory.usage.*"})';
+  // None where the last scrape ran out of time.
+  let sums = await query(byName);
+  await until('Prometheus has scraped', async () => (sums = await query(byName)).length > 0, 60_000);
+  expect(sums.map(({ value }) => Number(value[1]))).toEqual([total_kib * 1024]);
+}, 120_000);
