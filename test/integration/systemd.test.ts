@@ -46,8 +46,8 @@ async function startSystemd(folder: string): Promise<Systemd> {
   onTestFinished(kill);
   const inside = ['-m', '-t', String(child.pid), join(root, 'bin/systemctl'), '--user'];
   const systemctl = async (...args: string[]): Promise<string> =>
-    (await run('nsenter', [...inside, ...args], { env, timeout: 5000 })).stdout;
-  await until('systemd answers', async () => (await systemctl('list-units')) !== '').catch((error: Error) => {
+    (await run('nsenter', [...inside, ...args], { env, timeout: 20_000 })).stdout;
+  await until('systemd answers', async () => (await systemctl('list-units')) !== '', 60_000).catch((error: Error) => {
     throw new Error(`${error.message}\n${output}`, { cause: error });
   });
   return { socket: join(folder, 'systemd/private'), systemctl, kill };
@@ -67,8 +67,16 @@ test('systemd counts units by state, names those that failed, and outlives the e
   });
   const receiver = await runReceiver(systemd, { config: { socket: first.socket, units: ['good*'] } });
   onTestFinished(() => receiver.stop());
-  const values = valuesOf(await receiver.collect());
-  const lines = (await first.systemctl('list-units', '--all', '--plain', '--no-legend')).trim().split('\n');
+  let values: Readonly<Record<string, number>> = {};
+  let listed = '';
+  // It goes on starting units, and forgets others, for a while: what is compared is of one moment.
+  await until('nothing has changed beside a collection', async () => {
+    const list = () => first.systemctl('list-units', '--all', '--plain', '--no-legend');
+    const before = await list();
+    values = valuesOf(await receiver.collect());
+    return (listed = await list()) === before;
+  });
+  const lines = listed.trim().split('\n');
   for (const state of ['active', 'inactive', 'failed', 'activating']) {
     const expected = lines.filter((line) => line.trim().split(/\s+/)[2] === state).length;
     expect([state, values[`systemd.units{"systemd.unit.active_state"="${state}"}`]]).toEqual([state, expected]);
@@ -86,4 +94,4 @@ test('systemd counts units by state, names those that failed, and outlives the e
   await startSystemd(folder);
   expect(Object.keys(valuesOf(await receiver.collect())).join()).toContain('systemd.units{');
   expect(receiver.said.join()).toMatch(/over systemd: systemd answers again/);
-}, 60_000);
+}, 180_000);
