@@ -479,13 +479,15 @@ exporters:
 service: { pipelines: { metrics: { receivers: [memory, load], exporters: [prometheus, prometheusremotewrite] } } }
 `);
   try {
-    await until(
-      'a series has arrived',
-      async () => (await query(known, '{cluster="c1"}', BigInt(Date.now()) * 1_000_000n)).length > 5,
-    );
-    const families = parseExposition(await (await fetch(`${sonde.url}/metrics`)).text(), 'text');
-    const scraped = [...families.values()].flatMap(({ samples }) => samples);
-    const stored = await query(known, '{cluster="c1",__name__!="target_info"}', BigInt(Date.now()) * 1_000_000n);
+    let scraped: readonly { readonly name: string; readonly labels: ReadonlyMap<string, string> }[] = [];
+    let stored: readonly Found[] = [];
+    // Each receiver is sent by itself, so all are there only after a while.
+    await until('as many series have arrived as are shown', async () => {
+      const families = parseExposition(await (await fetch(`${sonde.url}/metrics`)).text(), 'text');
+      scraped = [...families.values()].flatMap(({ samples: some }) => some);
+      stored = await query(known, '{cluster="c1",__name__!="target_info"}', BigInt(Date.now()) * 1_000_000n);
+      return stored.length > 5 && stored.length >= scraped.length;
+    });
     const keyOf = (labels: Readonly<Record<string, string>>, own: string): string =>
       JSON.stringify([
         own,
@@ -520,20 +522,38 @@ service: { pipelines: { metrics: { receivers: [memory, load, cpu], exporters: [p
   const outOfOrder = (): number => known.output().split('Out of order sample').length;
   const before = outOfOrder();
   try {
-    await new Promise((resolve) => setTimeout(resolve, 7000));
+    await until('the first points have arrived', async () => (await samples(known, Date.now() / 1000)).size > 0);
+    await new Promise((resolve) => setTimeout(resolve, 6500));
     const now_s = Date.now() / 1000;
-    const [measured, arrived] = await Promise.all([samples(sonde, now_s), samples(known, now_s)]);
-    let [all, sent] = [0, 0];
+    // Asked but once: while someone asks the agent, nothing is left out.
+    const measured = await samples(sonde, now_s);
     expect(measured.size).toBeGreaterThan(15);
+    let arrived = new Map() as Awaited<ReturnType<typeof samples>>;
+    await until('of each series no point is more than 2 s older than the last measured', async () => {
+      arrived = await samples(known, now_s);
+      return measured.entries().every(([key, points]) => arrived.get(key)!.at(-1)![0] > points.at(-1)![0] - MAX_S);
+    });
+    let [all, sent, steady] = [0, 0, 0];
     for (const [key, points] of measured) {
       const own = arrived.get(key)!;
       all += points.length;
       sent += own.length;
-      const gaps = own.slice(1).map(([time], index) => time - own[index]![0]);
-      expect(Math.max(...gaps)).toBeLessThan(2.5);
+      const [, first] = points[0]!;
+      // A counter that stands still may have moved a moment before, and its line with it: unless it never has.
+      const isSteady = points.every(([, value]) => value === first) && (first === 0 || !key.includes('_total'));
+      if (isSteady) {
+        steady++;
+        // What does not move is sent when the next collection might be too late, and collections may be late themselves.
+        const latest_s = Math.max(...points.slice(1).map(([time], index) => time - points[index]![0]));
+        for (const [index, [time]] of own.slice(1).entries()) {
+          expect(time - own[index]![0], key).toBeGreaterThan(MAX_S - 2 * latest_s);
+        }
+      }
       for (const [time, value] of points) {
         const next = own.findIndex(([of]) => of >= time);
         const [to, from] = [own[next], own[next - 1]];
+        // However late a collection was: what was left out was within the time that something may be left out for.
+        if (to?.[0] !== time && from !== undefined) expect(time - from[0], key).toBeLessThan(MAX_S);
         // Counters are exact wherever they arrived; of gauges the line between two points is within the bound.
         if (to?.[0] === time) expect(to[1]).toBe(value);
         if (to === undefined || from === undefined || key.includes('_total')) continue;
@@ -542,12 +562,17 @@ service: { pipelines: { metrics: { receivers: [memory, load, cpu], exporters: [p
         expect(Math.abs(value - line)).toBeLessThanOrEqual(Math.max(0.05 * Math.abs(from[1]), floor) * 1.000001);
       }
     }
-    expect(sent).toBeLessThan(all * 0.8);
+    // How much else is left out depends on what the machine does.
+    expect(steady).toBeGreaterThan(0);
+    expect(sent).toBeLessThan(all);
     expect(outOfOrder()).toBe(before);
   } finally {
     await sonde.stop();
   }
 });
+
+/** The `max` of that test, and a millisecond for times that were rounded. */
+const MAX_S = 2.001;
 
 /** Points of the last five seconds, as [seconds, value], by name and labels. */
 async function samples({ url }: Server, now_s: number): Promise<Map<string, readonly (readonly [number, number])[]>> {
