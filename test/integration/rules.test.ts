@@ -50,7 +50,7 @@ describe('a replayed day', () => {
   beforeAll(() => {
     const options = { minutes: MINUTES, externalLabels: { site: 'north' }, externalURL: 'http://p.example' };
     moments = replay(day, groups, options);
-  }, 60_000);
+  }, 300_000);
 
   const testFile = () => ({
     rule_files: [RULES],
@@ -87,7 +87,7 @@ describe('a replayed day', () => {
 
   test(
     'every state, transition, text and recorded value of the day is that of Prometheus',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       const { passed, output } = await promtoolTest(write('day.yml', testFile()));
       expect(output.slice(0, 8000)).toMatch(/^\s*SUCCESS\s*$/);
@@ -95,7 +95,7 @@ describe('a replayed day', () => {
     },
   );
 
-  test('a single wrong state would be found', { timeout: 120_000 }, async () => {
+  test('a single wrong state would be found', { timeout: 300_000 }, async () => {
     const wrong = testFile();
     const queries = wrong.tests[0]!.promql_expr_test;
     // Early in the day, for promtool evaluates no further.
@@ -198,7 +198,7 @@ describe('sonde rules test', () => {
     expect(all.filter((one) => one === undefined).length).toBeGreaterThanOrEqual(4);
   });
 
-  test('the pack for hosts passes its tests here and in promtool', { timeout: 60_000 }, async () => {
+  test('the pack for hosts passes its tests here and in promtool', { timeout: 300_000 }, async () => {
     const file = join(PACK, 'host_test.yaml');
     const { passed, output } = await promtoolTest(file);
     expect(output).toMatch(/^\s*SUCCESS\s*$/);
