@@ -67,11 +67,15 @@ beforeAll(async () => {
     history: { agent: `http://127.0.0.1:${history}`, prometheus: holding.url },
     live: { agent: `http://127.0.0.1:${live}`, prometheus: scraping.url },
   };
-  await until('both have evaluated all rules, and scraped', async () => {
-    const rules = await Promise.all(Object.values(urls.live).map((url) => textOf(`${url}/api/v1/rules`)));
-    const metadata = await textOf(`${scraping.url}/api/v1/metadata?metric=system_memory_usage_bytes`);
-    return rules.every((text) => (text.match(/"health":"ok"/g) ?? []).length === 5) && metadata.includes('gauge');
-  });
+  await until(
+    'both have evaluated all rules, and scraped',
+    async () => {
+      const rules = await Promise.all(Object.values(urls.live).map((url) => textOf(`${url}/api/v1/rules`)));
+      const metadata = await textOf(`${scraping.url}/api/v1/metadata?metric=system_memory_usage_bytes`);
+      return rules.every((text) => (text.match(/"health":"ok"/g) ?? []).length === 5) && metadata.includes('gauge');
+    },
+    60_000,
+  );
 });
 
 afterAll(async () => {
