@@ -1,15 +1,12 @@
 /** What happens on this machine, as a real Collector and a Loki get it: the same records, each by its own way. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startLoki, type LokiServer } from '../support/loki_server.ts';
 import { startCollector, startSonde, until, type CollectorServer } from './servers.ts';
-
-const run = promisify(execFile);
 
 interface KeyValue {
   readonly key: string;
@@ -104,8 +101,20 @@ service:
 
   writeFileSync(join(site, 'watched/new "file" é.conf'), 'x');
   appendFileSync(log, '{"level":"error","msg":"broken pipe","code":9007199254740993}\n');
-  // Long enough for scans, where the kernel tells no one of processes.
-  await run('sleep', ['3']);
+  // It lives until its start is told: where the kernel tells no one of processes, scans see what lives longer than a second.
+  const child = spawn('sleep', ['600'], { stdio: 'ignore' });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const isOfChild = ({ attributes = [] }: WireRecord): boolean =>
+    attributes.some(
+      ({ key, value }) => key === 'process.pid' && Number(Object.values(value as object)[0]) === child.pid,
+    );
+  await until('its start is told', async () =>
+    written().some((record) => record.eventName === 'process.start' && isOfChild(record)),
+  );
+  child.kill('SIGKILL');
+  await until('its end is told', async () =>
+    written().some((record) => record.eventName === 'process.exit' && isOfChild(record)),
+  );
   const server = createServer((socket) => socket.resume());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const wanted = ['file.create', 'process.start', 'process.exit', 'network.listen', 'entity.state'];
@@ -118,7 +127,7 @@ service:
           wanted.every((name) => names.has(name)) && written().some(({ body }) => body?.stringValue === 'broken pipe')
         );
       },
-      30_000,
+      60_000,
     );
   } finally {
     server.close();
