@@ -201,6 +201,9 @@ service: { pipelines: { metrics: { receivers: [otlp], processors: [alert_rules],
     expect(pendingAfter).toBeGreaterThanOrEqual(pendingBefore);
     // Of the time that it was pending it has all but what passed since its state was written last, whatever the restart took.
     expect(Date.now() / 1000 - pendingAfter).toBeGreaterThan(killedAt_s - pendingBefore - 12);
+    // What the first has left is held for two minutes if the second has not found it again: until there were data.
+    value = 1001;
+    await until('the second finds it', async () => (await named('AgentHigh'))?.annotations['summary'] === 'it is 1001');
     // Of an agent that is long in starting again Alertmanager has thought it over already.
     const overBefore = hookedOf('AgentHigh', 'resolved').length;
     value = 1;
