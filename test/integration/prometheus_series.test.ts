@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { rootOf } from '../support/machines.ts';
-import { freePort, program, startPrometheus, startServer, startSonde, until, type Server } from './servers.ts';
+import { startPrometheus, startSonde, until, type Server } from './servers.ts';
 
 interface Result {
   readonly metric: Readonly<Record<string, string>>;
@@ -24,30 +24,8 @@ async function start(config: string): Promise<Server> {
   return sonde;
 }
 
-async function scrapeWith(sonde: Server): Promise<Server> {
-  const prometheus = await startPrometheus(sonde.url.replace('http://', ''));
-  onTestFinished(async () => void (await prometheus.stop('SIGKILL')));
-  return prometheus;
-}
-
-/** Less often, so that a scrape has more time than any machine is busy for: none of them may fail. */
-async function scrapePatiently(sonde: Server): Promise<Server> {
-  const [command, port] = [await program('prometheus'), await freePort()];
-  const config = `
-global: { scrape_interval: 4s, scrape_timeout: 4s }
-scrape_configs: [{ job_name: sonde, static_configs: [{ targets: ['${sonde.url.replace('http://', '')}'] }] }]
-`;
-  const prometheus = await startServer({
-    command,
-    args: (folder) => [
-      '--config.file=prometheus.yml',
-      `--storage.tsdb.path=${join(folder, 'data')}`,
-      `--web.listen-address=127.0.0.1:${port}`,
-    ],
-    files: { 'prometheus.yml': config },
-    url: `http://127.0.0.1:${port}`,
-    ready: `http://127.0.0.1:${port}/-/ready`,
-  });
+async function scrapeWith(sonde: Server, interval_s?: number): Promise<Server> {
+  const prometheus = await startPrometheus(sonde.url.replace('http://', ''), interval_s);
   onTestFinished(async () => void (await prometheus.stop('SIGKILL')));
   return prometheus;
 }
@@ -98,7 +76,8 @@ receivers: { cpu: {}, memory: {}, network: { include: [lo] }, system: {} }
 exporters: { prometheus: { endpoint: 127.0.0.1:PORT } }
 service: { pipelines: { metrics: { receivers: [cpu, memory, network, system], exporters: [prometheus] } } }
 `);
-  const both = await Promise.all([scrapePatiently(sonde), scrapePatiently(sonde)]);
+  // Seldom, so that a scrape has more time than any machine is busy for: none of them may fail.
+  const both = await Promise.all([scrapeWith(sonde, 4), scrapeWith(sonde, 4)]);
   const samples: number[] = [];
   for (const prometheus of both) {
     const hasScraped = async (): Promise<boolean> =>

@@ -83,7 +83,7 @@ export async function startServer({
     async stop(signal = 'SIGTERM') {
       const code = await end(child, signal);
       // What the program has started may write a moment longer.
-      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
       return code;
     },
   };
@@ -101,10 +101,13 @@ export async function startServer({
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  // What it printed last is read after that; what it has started may hold its output open for longer.
+  const isRead = new Promise((resolve) => child.once('close', resolve));
   child.kill(signal);
   const giveUp = setTimeout(() => child.kill('SIGKILL'), 20_000);
   const code = await ended;
   clearTimeout(giveUp);
+  await Promise.race([isRead, new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
   return code;
 }
 
@@ -206,6 +209,8 @@ service:
     files: { 'otelcol.yaml': config },
     url: `http://127.0.0.1:${http}`,
     ready: `http://127.0.0.1:${zpages}/debug/servicez`,
+    // Its pages are there before its receivers.
+    says: /Everything is ready/,
   });
   return {
     ...server,
@@ -215,11 +220,12 @@ service:
   };
 }
 
-export async function startPrometheus(scrapeTarget: string): Promise<Server> {
+/** @param interval_s a scrape has no longer than that; one that fails ends all series until the next */
+export async function startPrometheus(scrapeTarget: string, interval_s = 1): Promise<Server> {
   const command = await program('prometheus');
   const port = await freePort();
   const config = `
-global: { scrape_interval: 1s, scrape_timeout: 1s }
+global: { scrape_interval: ${interval_s}s, scrape_timeout: ${interval_s}s }
 scrape_configs:
   - job_name: sonde
     static_configs: [{ targets: ['${scrapeTarget}'] }]
