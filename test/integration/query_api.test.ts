@@ -11,7 +11,7 @@ import { corpusSeries, END_MS, START_MS } from '../promql/corpus/data.ts';
 import { createRecordedLog } from '../support/recorded_log.ts';
 import type { LoadedSeries } from '../support/queryable.ts';
 import { loadSeries } from './oracle/remote_write.ts';
-import { freePort, program, sondeCommand, startServer, until, type Server } from './servers.ts';
+import { AGENT_RUNS, freePort, program, sondeCommand, startServer, until, type Server } from './servers.ts';
 
 interface GrafanaRequest {
   readonly about: string;
@@ -134,6 +134,7 @@ service:
     },
     url: `http://127.0.0.1:${live}`,
     ready: `http://127.0.0.1:${live}/api/v1/status/buildinfo`,
+    says: AGENT_RUNS,
   });
   servers.push(server);
   return server;

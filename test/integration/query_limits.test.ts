@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeRequests } from '../../src/model/otlp/encode_requests.ts';
 import { metric, metricBatch, series } from '../support/processor.ts';
-import { freePort, sondeCommand, startServer, until, type Server } from './servers.ts';
+import { AGENT_RUNS, freePort, sondeCommand, startServer, until, type Server } from './servers.ts';
 
 const LIMIT_MS = 500;
 const SERIES = 3000;
@@ -38,13 +38,10 @@ service:
     },
     url: `http://127.0.0.1:${port}`,
     ready: `http://127.0.0.1:${port}/api/v1/status/buildinfo`,
+    says: AGENT_RUNS,
   });
   patient = `http://127.0.0.1:${other}`;
   push = `http://127.0.0.1:${http}/v1/metrics`;
-  // Its stores answer before its receivers listen.
-  await until('it listens', async () =>
-    agent.output().includes(`Listens for OTLP over HTTP on http://127.0.0.1:${http}`),
-  );
   await pushSeries();
 });
 afterAll(() => agent?.stop());

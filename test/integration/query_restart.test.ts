@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { MAGIC } from '../../src/store/disk_format.ts';
-import { freePort, sondeCommand, startServer, until, type Server } from './servers.ts';
+import { AGENT_RUNS, freePort, sondeCommand, startServer, until, type Server } from './servers.ts';
 
 interface Row {
   readonly metric: Readonly<Record<string, string>>;
@@ -26,6 +26,7 @@ service: { pipelines: { metrics: { receivers: [memory, load], exporters: [store]
     },
     url: `http://127.0.0.1:${port}`,
     ready: `http://127.0.0.1:${port}/api/v1/status/buildinfo`,
+    says: AGENT_RUNS,
   });
 }
 

@@ -105,10 +105,6 @@ service:
     logs: { receivers: [otlp], exporters: [stream] }
 `);
   onTestFinished(async () => void (await sonde.stop('SIGKILL')));
-  // Its metrics are there before its receivers are.
-  await until('it listens', async () =>
-    sonde.output().includes(`Listens for OTLP over HTTP on http://127.0.0.1:${otlp}`),
-  );
   const send = async (from: number, count: number): Promise<void> => {
     const records = Array.from({ length: count }, (_, index) =>
       logRecord(`line ${from + index}`, {
