@@ -119,6 +119,8 @@ function serve(socket: Socket, { at, idleTimeout_ms, maxMessage_bytes, intake, l
     socket.pause();
     void intake.outlet.room().then(() => {
       isWaiting = false;
+      // What the sender wrote meanwhile is read only after timers that are due: the silence begins now.
+      if (!socket.destroyed) socket.setTimeout(idleTimeout_ms);
       socket.resume();
     });
   });
