@@ -81,7 +81,7 @@ async function watch(
 const wait = (time_ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time_ms));
 
 async function until(check: () => boolean): Promise<void> {
-  for (const end = Date.now() + 15_000; Date.now() < end && !check();) await wait(10);
+  for (const end = Date.now() + 20_000; Date.now() < end && !check();) await wait(10);
 }
 
 function inShort({ eventName, attributes }: LogRecord, folder: string): string {
@@ -121,7 +121,7 @@ describe('files tells', () => {
     });
     expect(record('file.attribute_change', 'a.conf')!.attributes).toMatchObject({
       'file.mode': '4711',
-      'file.previous.mode': '0644',
+      'file.previous.mode': (0o666 & ~process.umask()).toString(8).padStart(4, '0'),
       'file.changed_attributes': ['mode'],
     });
     expect(record('file.delete', 'a.conf')!.attributes).toMatchObject({ 'file.size': 3, 'file.mode': '4711' });
@@ -134,14 +134,25 @@ describe('files tells', () => {
   test('many modifications within the window as one, with their number', async () => {
     const folder = createFolder();
     writeFileSync(join(folder, 'log'), '');
-    const { told, record } = await watch(folder, { coalesce: '300ms' });
+    const window_ms = 300;
+    const { told, records } = await watch(folder, { coalesce: `${window_ms}ms` });
+    const begin_ms = performance.now();
     for (let i = 0; i < 50; i++) {
       appendFileSync(join(folder, 'log'), 'x');
       await wait(1);
     }
-    expect(await told(1)).toEqual(['modify /log']);
-    expect(record('file.modify', 'log')!.attributes).toMatchObject({ 'file.size': 50, 'file.previous.size': 0 });
-    expect(Number(record('file.modify', 'log')!.attributes['file.modification.count'])).toBeGreaterThan(25);
+    await wait(20);
+    // All are in one window, but where the machine takes its time for so little.
+    const most = 1 + Math.floor((performance.now() - begin_ms) / window_ms);
+    const sizes = (): unknown[] => records().map(({ attributes }) => attributes['file.size']);
+    await until(() => sizes().includes(50));
+    const events = await told(1);
+    expect(events.length).toBeLessThanOrEqual(most);
+    expect(new Set(events)).toEqual(new Set(['modify /log']));
+    expect(sizes().at(-1)).toBe(50);
+    expect(records().map(({ attributes }) => attributes['file.previous.size'])).toEqual([0, ...sizes().slice(0, -1)]);
+    const counts = records().map(({ attributes }) => Number(attributes['file.modification.count']));
+    expect(counts.reduce((sum, count) => sum + count)).toBeGreaterThan(25);
   });
 
   test('a rename as one event, within a folder, between folders and over another file', async () => {
@@ -200,12 +211,13 @@ describe('files tells', () => {
       mkdirSync(join(folder, `n${i}/a/b`), { recursive: true });
       writeFileSync(join(folder, `n${i}/a/b/file`), 'x');
     }
+    await until(() => isDeepStrictEqual(replay(records(), before), treeOf(folder)));
     await told(120);
     expect(replay(records(), before)).toEqual(treeOf(folder));
     const created = records().filter(({ eventName }) => eventName === 'file.create');
     expect(new Set(created.map(({ attributes }) => attributes['file.path'])).size).toBe(created.length);
     writeFileSync(join(folder, 'n7/a/b/later'), '');
-    expect((await told(121)).at(-1)).toBe('create /n7/a/b/later');
+    expect((await told(records().length + 1)).at(-1)).toBe('create /n7/a/b/later');
   });
 
   test('files that are gone before they can be looked at', async () => {
@@ -262,6 +274,7 @@ describe('files tells', () => {
       mkdirSync(join(folder, 'd'));
       writeFileSync(join(folder, 'd/f'), String(i));
     }
+    await until(() => isDeepStrictEqual(replay(records(), before), treeOf(folder)));
     await told(1);
     expect(replay(records(), before)).toEqual(treeOf(folder));
     writeFileSync(join(folder, 'd/g'), '');
@@ -415,7 +428,7 @@ describe('files loses nothing silently:', () => {
     const { next, records, set } = createGate();
     const { run } = await watch(folder, {}, { next });
     for (let i = 0; i < 20; i++) mkdirSync(join(folder, `d${i}`));
-    await wait(100);
+    await until(() => run.said.join().includes('once consume: '));
     expect(records()).toEqual([]);
     set();
     await until(() => records().length === 20);
@@ -448,7 +461,7 @@ describe('files loses nothing silently:', () => {
     const values = valuesOf(await run.collect());
     expect(values['file.watch.overflows{"file.watch.overflow.source"="buffer"}']).toBeGreaterThan(0);
     expect(values['file.watch.lost{}']).toBeGreaterThan(1000);
-    expect(values['file.watch.buffer.usage{}']).toBe(0);
+    await expect.poll(async () => valuesOf(await run.collect())['file.watch.buffer.usage{}']).toBe(0);
   });
 
   test('what pipelines will never take is dropped and counted', async () => {
@@ -495,8 +508,7 @@ describe('files loses nothing silently:', () => {
     expect(await figures()).toEqual([4, 3]);
     for (let i = 0; i < 3; i++) rmSync(join(folder, `d${i}`), { recursive: true });
     await told(13);
-    await wait(250);
-    expect(await figures()).toEqual([4, 0]);
+    await expect.poll(figures).toEqual([4, 0]);
   });
 
   test('files beyond max_files are an event, and what happens to them is told', async () => {
@@ -541,9 +553,9 @@ describe('files measures its own lag:', () => {
     const folder = createFolder();
     const { run, records } = await watch(folder, probing);
     writeFileSync(join(folder, 'a'), '');
-    await wait(600);
+    await until(() => records().length > 0);
+    await expect.poll(async () => (await lagOf(run))?.count ?? 0n).toBeGreaterThan(2n);
     const lag = await lagOf(run);
-    expect(lag!.count).toBeGreaterThan(2n);
     expect(lag!.sum / Number(lag!.count)).toBeLessThan(1);
     expect(new Set(records().map(({ attributes }) => attributes['file.path']))).toEqual(new Set([join(folder, 'a')]));
     await run.stop();
@@ -562,8 +574,9 @@ describe('files measures its own lag:', () => {
     await until(() => run.said.includes('info Watches folders'));
     for (let i = 0; i < 5000; i++) writeFileSync(join(folder, `f${i}`), '');
     await wait(1500);
+    const before = (await lagOf(run)) ?? { count: 0n, sum: 0 };
     isClosed = false;
-    await wait(500);
-    expect((await lagOf(run))!.sum).toBeGreaterThan(1);
+    await expect.poll(async () => (await lagOf(run))?.count ?? 0n).toBeGreaterThan(before.count);
+    expect((await lagOf(run))!.sum - before.sum).toBeGreaterThan(1);
   });
 });
