@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { readCertificates, watchCertificates } from '../src/certificate_files.ts';
 import { createRecordedLog } from './support/recorded_log.ts';
 
@@ -39,13 +39,13 @@ test('watchCertificates takes what was renewed, and once says of what is of no u
   const { files, log, taken, watch, replace, said } = create();
   watch();
   replace('new');
-  await vi.waitUntil(() => taken.length === 1);
+  await expect.poll(() => taken.length).toBe(1);
   replace('bad');
-  await vi.waitUntil(() => log.lines.length === 1);
+  await expect.poll(() => log.lines.length).toBe(1);
   rmSync(files.cert_file);
   await new Promise((resolve) => setTimeout(resolve, 20));
   replace('newer');
-  await vi.waitUntil(() => log.lines.length === 2);
+  await expect.poll(() => log.lines.length).toBe(2);
   expect(taken).toEqual(['new', 'newer']);
   expect(said()).toEqual([
     'Cannot take the changed certificate, and keeps the old one: no certificate',

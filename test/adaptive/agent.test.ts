@@ -1,10 +1,11 @@
 /** A whole agent: who makes it push everything. */
 import * as v from 'valibot';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { definePullExporter, defineProcessor, defineReceiver } from '../../src/component.ts';
 import type { Board } from '../../src/rules/board.ts';
 import { createStage, makeAgent } from '../support/agent.ts';
 import { createTestBoard } from './alerts.ts';
+import { eventually } from '../support/eventually.ts';
 
 const still = defineReceiver({
   type: 'still',
@@ -56,7 +57,7 @@ test('An agent pushes everything while an alert waits or fires, and after someon
   const pushed = (): number => figures('sink').accepted;
   const moreOf = (count: () => number): Promise<void> => {
     const before = count();
-    return vi.waitFor(() => expect(count()).toBeGreaterThan(before + 2), 10_000);
+    return eventually(() => expect(count()).toBeGreaterThan(before + 2));
   };
   await moreOf(leftOut);
   expect(pushed()).toBe(1);

@@ -6,6 +6,7 @@ import { decodeBody, indentJson } from '../../src/cli/queue_body.ts';
 import { ageText, bytesText } from '../../src/cli/queue_units.ts';
 import { createDeadLetters } from '../../src/delivery/dead_letters.ts';
 import { createFolderLock } from '../../src/folder_lock.ts';
+import { eventually } from '../support/eventually.ts';
 import { createRecordedLog } from '../support/recorded_log.ts';
 import { createQueueRoot, openStore, otlpLogs, type QueueRoot } from './queue_folder.ts';
 
@@ -289,7 +290,7 @@ test('queue replay hands a letter to the agent that runs, or to the next one', a
   const letters = createDeadLetters(folder, 2 ** 20, createRecordedLog());
   const taken = await new Promise<{ count: number }>((resolve) => letters.onReplay(resolve));
   expect(taken.count).toBe(1);
-  await vi.waitFor(() => expect(readdirSync(join(folder, 'replay'))).toEqual([]));
+  await eventually(() => expect(readdirSync(join(folder, 'replay'))).toEqual([]));
   letters.close();
 });
 
@@ -301,10 +302,10 @@ test('queue replay is heard by an agent that runs', async () => {
   await lock.acquire();
   const taken: number[] = [];
   letters.onReplay(({ count }) => void taken.push(count));
-  await vi.waitFor(() => expect(existsSync(join(folder, 'replay'))).toBe(true));
+  await eventually(() => expect(existsSync(join(folder, 'replay'))).toBe(true));
   const { printed } = await root.sonde('replay 179534874 --directory @');
   expect(printed).toBe('Replays 1 letter with 1 item: the running agent takes them now.\n');
-  await vi.waitFor(() => expect(taken).toEqual([1]));
+  await eventually(() => expect(taken).toEqual([1]));
   letters.close();
   lock.release();
 });

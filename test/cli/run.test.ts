@@ -6,6 +6,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { catalog } from '../../src/cli/catalog.ts';
 import { run, type Lifetime } from '../../src/cli/run.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
+import { eventually } from '../support/eventually.ts';
 import { rootOf } from '../support/machines.ts';
 import { recordedTerminal } from './terminal.ts';
 
@@ -60,9 +61,9 @@ function start(text: string, overrides: Partial<Terminal> = {}) {
 }
 
 const expectUp = ({ terminal }: ReturnType<typeof start>) =>
-  vi.waitFor(() => expect(terminal.printed).toContain('listening on'), 5000);
+  eventually(() => expect(terminal.printed).toContain('listening on'));
 const expectSaid = ({ terminal }: ReturnType<typeof start>, text: string) =>
-  vi.waitFor(() => expect(terminal.complained).toContain(text), 5000);
+  eventually(() => expect(terminal.complained).toContain(text));
 
 test('run prints one line with the address, and stops when it is told to', async () => {
   const agent = start(BASE);
@@ -95,7 +96,7 @@ test.each([
 
 test('run describes what it does on a terminal', async () => {
   const agent = start(BASE, { isInteractive: true, isInteractiveError: true });
-  await vi.waitFor(() => expect(agent.terminal.printed).toContain('first sample'), 5000);
+  await eventually(() => expect(agent.terminal.printed).toContain('first sample'));
   expect(agent.terminal.printed).toMatch(/\n {2}measuring +load memory {2}every 15s\n/);
   expect(agent.terminal.printed).toMatch(/\n {2}sending +nowhere yet: /);
 });
@@ -107,7 +108,7 @@ test('run says on a terminal what it skips, and why', async () => {
   for (const file of ['stat', 'meminfo'])
     cpSync(join(rootOf('debian12-kvm'), 'proc', file), join(machine, 'proc', file));
   const agent = start(BASE.replace(rootOf('debian12-kvm'), machine), { isInteractive: true, isInteractiveError: true });
-  await vi.waitFor(() => expect(agent.terminal.printed).toContain('first sample'), 5000);
+  await eventually(() => expect(agent.terminal.printed).toContain('first sample'));
   expect(agent.terminal.printed).toMatch(
     /\n {2}skipped +load: Cannot read \/proc\/loadavg: it does not exist \(ENOENT\)\n/,
   );

@@ -10,9 +10,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createDeadLetters, decodeLetter, type DeadLetter, type DeadLetters } from '../../src/delivery/dead_letters.ts';
 import type { NewBlock } from '../../src/delivery/store.ts';
+import { eventually } from '../support/eventually.ts';
 import { createRecordedLog, type RecordedLog } from '../support/recorded_log.ts';
 
 let path: string;
@@ -112,9 +113,9 @@ test('onReplay hands over what lies in the folder replay, and what is put there 
   move(first!);
   const taken: NewBlock[] = [];
   letters.onReplay((block) => void taken.push(block));
-  await vi.waitFor(() => expect(taken).toHaveLength(1));
+  await eventually(() => expect(taken).toHaveLength(1));
   move(second!);
-  await vi.waitFor(() => expect(names('replay')).toEqual([]));
+  await eventually(() => expect(names('replay')).toEqual([]));
   expect(taken.map(({ body, count, signal }) => [Buffer.from(body).toString('utf8', 0, 1), count, signal])).toEqual([
     ['a', 3, 'logs'],
     ['b', 3, 'logs'],
@@ -131,7 +132,7 @@ test('onReplay leaves a letter that the queue refuses, and one that is damaged, 
   bytes[bytes.length - 1]! ^= 1;
   writeFileSync(file, bytes);
   letters.onReplay(() => Promise.reject(new Error('the exporter is stopping')));
-  await vi.waitFor(() => expect(messages()).toHaveLength(3));
+  await eventually(() => expect(messages()).toHaveLength(3));
   expect(names('replay')).toHaveLength(2);
   expect(messages().slice(1).toSorted()).toEqual([
     'Cannot queue a dead letter again: Cannot read the dead letter: its body is damaged',

@@ -440,7 +440,7 @@ describe('limits', () => {
     sleeper.pause();
     for (let part = 0; part < 30; part++)
       await run.send(...numbered(1000, { attributes: { padding: 'x'.repeat(400) } }));
-    await expect.poll(() => dropped(), { timeout: 5000 }).toMatchObject({ timeout: 1 });
+    await expect.poll(() => dropped()).toMatchObject({ timeout: 1 });
     sleeper.resume();
     await sleeper.closed;
     expect(sleeper.frames.at(-1)).toMatchObject({

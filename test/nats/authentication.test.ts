@@ -58,7 +58,7 @@ async function connect(auth: unknown): Promise<Record<string, unknown>> {
 async function reconnect(): Promise<Record<string, unknown>> {
   const before = server.connects.length;
   server.cut();
-  await expect.poll(() => server.connects.length, { timeout: 5000 }).toBeGreaterThan(before);
+  await expect.poll(() => server.connects.length).toBeGreaterThan(before);
   return server.connects.at(-1)!;
 }
 

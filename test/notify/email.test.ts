@@ -125,7 +125,7 @@ test('a mail that the server takes later is sent again', async () => {
   tell(firing(about));
   await expect.poll(() => log.lines.length).toBe(1);
   server.answers.clear();
-  await expect.poll(() => server.mails.length, { timeout: 5000 }).toBe(2);
+  await expect.poll(() => server.mails.length).toBe(2);
 });
 
 describe('bodies', () => {

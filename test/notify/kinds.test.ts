@@ -133,7 +133,7 @@ describe('slack', () => {
     expect(inspect(log.lines, { depth: 9 })).not.toMatch(/first|T0|B0/);
     writeFileSync(file, `${backEnd.url}/services/T0/B0/second\n`);
     tell(resolved());
-    await expect.poll(() => backEnd.requests.at(-1)!.path, { timeout: 5000 }).toBe('/services/T0/B0/second');
+    await expect.poll(() => backEnd.requests.at(-1)!.path).toBe('/services/T0/B0/second');
   });
 });
 
@@ -219,7 +219,7 @@ describe('log', () => {
     expect(log.lines[0]!.message).toContain(`(log in ${below}/alerts.jsonl) does not get through: Cannot write`);
     rmSync(below);
     await expect
-      .poll(() => statSync(join(below, 'alerts.jsonl'), { throwIfNoEntry: false })?.size ?? 0, { timeout: 5000 })
+      .poll(() => statSync(join(below, 'alerts.jsonl'), { throwIfNoEntry: false })?.size ?? 0)
       .toBeGreaterThan(0);
     chmodSync(below, 0o755);
   });

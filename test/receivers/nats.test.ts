@@ -170,7 +170,7 @@ describe('nats', () => {
     await expect.poll(answers).toEqual(['1 +ACK', '2 +ACK', '3 +ACK', '4 +ACK']);
     await expect.poll(pulls).toHaveLength(2);
     server.cut();
-    await expect.poll(answers, { timeout: 3000 }).toHaveLength(8);
+    await expect.poll(answers).toHaveLength(8);
     await expect.poll(pulls).toHaveLength(3);
     expect(JSON.parse(pulls()[2].data.toString())).toMatchObject({ batch: 4 });
     for (const sequence of [1, 2, 3, 4]) await deliver('otel.metrics', sums, { sequence, deliveries: 2 });
@@ -324,7 +324,7 @@ describe('nats', () => {
     const found = `once consume: Cannot take messages: Cannot use the consumer "sonde" of the stream "OTEL": ${words}; tries again`;
     await expect.poll(() => run.said).toContain(found);
     consumer = undefined;
-    await expect.poll(() => run.said, { timeout: 3000 }).toContain('over consume: Takes messages of the stream OTEL');
+    await expect.poll(() => run.said).toContain('over consume: Takes messages of the stream OTEL');
   });
 
   test('a consumer that was deleted is made anew', async () => {
@@ -332,7 +332,7 @@ describe('nats', () => {
     await expect.poll(() => pulls().length).toBe(1);
     consumer = undefined;
     server.deliver(pulls()[0].reply, '', { '': '409 Consumer Deleted' }, Buffer.alloc(0));
-    await expect.poll(() => pulls().length, { timeout: 3000 }).toBe(2);
+    await expect.poll(() => pulls().length).toBe(2);
     expect(consumer).toMatchObject({ durable_name: 'sonde' });
     expect(run.said.filter((said) => said.includes(' consume: '))).toHaveLength(2);
   });

@@ -6,6 +6,7 @@ import { systemClock } from '../../../src/delivery/clock.ts';
 import { createDiskStore, type DiskStoreOptions } from '../../../src/delivery/disk/disk_store.ts';
 import { openFolder } from '../../../src/delivery/disk/folder.ts';
 import type { Block, BlockStore } from '../../../src/delivery/store.ts';
+import { eventually } from '../../support/eventually.ts';
 
 let path: string;
 let said: string[] = [];
@@ -137,6 +138,6 @@ test('createDiskStore that is full has room again, and says so, when all that wa
   wall_ms += 3_600_000;
   expect(await drain(store)).toEqual([]);
   expect(lost.reduce((sum, [, items]) => sum + items, 0)).toBe(count);
-  await vi.waitFor(() => expect(onRoom).toHaveBeenCalled());
+  await eventually(() => expect(onRoom).toHaveBeenCalled());
   expect(store.hasRoom(20_000)).toBe(true);
 });

@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import alertRules from '../../../processors/alert_rules/index.ts';
 import alerts from '../../../receivers/alerts/index.ts';
 import { createStage, makeAgent, type Definitions } from '../../support/agent.ts';
+import { eventually } from '../../support/eventually.ts';
 import { metric, metricBatch, series } from '../../support/processor.ts';
 
 test('alert_rules evaluates thresholds with hysteresis, and rules of Drools, on what passes', async () => {
@@ -63,7 +64,7 @@ test('alert_rules evaluates thresholds with hysteresis, and rules of Drools, on 
     );
   const said = (): string[] => stage.arrived.get('sink/logs') ?? [];
   const until = (expected: readonly string[]): Promise<void> =>
-    vi.waitFor(() => expect(said().toSorted()).toEqual(expected.toSorted()), { timeout: 10_000, interval: 20 });
+    eventually(() => expect(said().toSorted()).toEqual(expected.toSorted()));
   const fired = ['Alert High fires: level is 80', 'Alert Hot fires: drools says 80'];
   await push(80);
   await until(fired);
@@ -71,7 +72,7 @@ test('alert_rules evaluates thresholds with hysteresis, and rules of Drools, on 
   await push(45);
   await until([...fired, expect.stringMatching(/^Alert Hot is resolved/) as string]);
   await push(39);
-  await vi.waitFor(() => expect(said().filter((text) => /resolved/.test(text))).toHaveLength(2), { timeout: 10_000 });
+  await eventually(() => expect(said().filter((text) => /resolved/.test(text))).toHaveLength(2));
   await agent.stop();
 });
 

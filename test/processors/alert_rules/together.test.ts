@@ -2,15 +2,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import stream from '../../../exporters/stream.ts';
 import alertRules from '../../../processors/alert_rules/index.ts';
 import alerts from '../../../receivers/alerts/index.ts';
 import memory from '../../../receivers/memory.ts';
 import { createStage, makeAgent, type WrittenConfig } from '../../support/agent.ts';
+import { eventually } from '../../support/eventually.ts';
 import { openEventStream } from '../../support/stream_clients.ts';
-
-const until = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 10_000, interval: 20 });
 
 /** Rules over what the receiver `memory` reads from a captured machine. */
 function rulesIn(folder: string, condition: string, wait: string): string {
@@ -52,18 +51,18 @@ function start(condition: string, wait: string) {
 test('a receiver with burst collects fast while a rule is pending, and slowly when it is not any more', async () => {
   const { agent, config, folder, reload, figures, collected } = start('> 0', '1h');
   await agent.start();
-  await until(() => expect(figures('memory')).toMatchObject({ bursts: 1, interval_s: 0.02 }));
+  await eventually(() => expect(figures('memory')).toMatchObject({ bursts: 1, interval_s: 0.02 }));
   const before = collected();
-  await until(() => expect(collected()).toBeGreaterThan(before + 20));
+  await eventually(() => expect(collected()).toBeGreaterThan(before + 20));
   rulesIn(folder, '< 0', '1h');
   await reload(config);
-  await until(() => expect(figures('memory')).toMatchObject({ bursts: 1, interval_s: 3600 }));
+  await eventually(() => expect(figures('memory')).toMatchObject({ bursts: 1, interval_s: 3600 }));
 });
 
 test('a receiver with burst collects at its interval while no rule is pending', async () => {
   const { agent, figures, collected } = start('< 0', '0');
   await agent.start();
-  await until(() => expect(collected()).toBeGreaterThan(0));
+  await eventually(() => expect(collected()).toBeGreaterThan(0));
   const before = collected();
   await new Promise((resolve) => setTimeout(resolve, 200));
   expect(figures('memory')).toMatchObject({ bursts: 0, interval_s: 3600 });

@@ -10,6 +10,7 @@ import { loadRegistry } from '../../../src/config/registry.ts';
 import { RetryableError } from '../../../src/errors.ts';
 import type { Finding } from '../../../src/rules/board.ts';
 import { createStage, makeAgent } from '../../support/agent.ts';
+import { eventually } from '../../support/eventually.ts';
 import { metric, metricBatch, type ProcessorRun, runProcessor, series, table } from '../../support/processor.ts';
 
 const { processors } = await loadRegistry(catalog);
@@ -239,7 +240,7 @@ test('the books balance with the figures that it adds', async () => {
   const { metrics } = stage.pushed.get('pushed')!.next;
   await metrics!.consume(metricBatch(LAYOUT, [1, 2, 3, 4]));
   const componentOf = (id: string) => agent.figures().components.find((each) => each.id === id)!;
-  await vi.waitFor(() => expect(componentOf('anomaly').sent).toBeGreaterThan(4 + 2 * 11));
+  await eventually(() => expect(componentOf('anomaly').sent).toBeGreaterThan(4 + 2 * 11));
   for (const id of ['anomaly', 'filter/some']) {
     const { accepted, sent, dropped, queued } = componentOf(id);
     expect([accepted, dropped.size, queued]).toEqual([sent, 0, 0]);

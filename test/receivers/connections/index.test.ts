@@ -1,7 +1,8 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import connections from '../../../receivers/connections/index.ts';
 import type { LogBatch, LogRecord } from '../../../src/model/batch.ts';
 import { runReceiver, valuesOf, type ReceiverRun, type RunOptions } from '../../support/collect.ts';
+import { eventually } from '../../support/eventually.ts';
 import { createMachine } from '../../support/machines.ts';
 
 const HEADING = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n';
@@ -152,12 +153,12 @@ test('events that pipelines have no room for are counted, and an event says so',
   const dropped = run.dropped.get('queue_full')!;
   expect(dropped).toBeGreaterThan(0);
   room.resolve();
-  await vi.waitFor(() => expect(records.length + dropped).toBe(5000));
+  await eventually(() => expect(records.length + dropped).toBe(5000));
   expect(await values()).toHaveProperty(
     ['system.network.connection.overflows{"network.connection.overflow.source"="pipeline"}'],
     1,
   );
-  await vi.waitFor(() =>
+  await eventually(() =>
     expect(records.at(-1)!.body).toBe(`The pipelines had no room for ${dropped} events of connections`),
   );
   await run.stop();

@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { createDelaySampler } from '../../../receivers/self/event_loop.ts';
+import { eventually } from '../../support/eventually.ts';
 
 afterEach(() => void vi.useRealTimers());
 
@@ -42,7 +43,7 @@ test('createDelaySampler finds a real hold-up', async () => {
   sampler.start();
   const until = performance.now() + 30;
   while (performance.now() < until);
-  const taken = await vi.waitFor(() => {
+  const taken = await eventually(() => {
     const delays = sampler.take();
     expect(delays).toBeDefined();
     return delays!;
