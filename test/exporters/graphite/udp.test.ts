@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createUdp, datagramsOf } from '../../../exporters/graphite/udp.ts';
 import { RetryableError } from '../../../src/errors.ts';
+import { freePort } from '../../support/free_port.ts';
 
 const never = new AbortController().signal;
 
@@ -46,9 +47,7 @@ describe('createUdp', () => {
   });
 
   test('says that nobody listens, and goes on when somebody does', async () => {
-    const server = await listen();
-    const { port } = server;
-    await server.close();
+    const port = await freePort();
     const transport = createUdp({ host: '127.0.0.1', port, max_datagram_bytes: 1432 });
     onTestFinished(() => transport.stop());
     await expect(transport.send(Buffer.from('a 1 1\n'), never)).rejects.toThrow(RetryableError);

@@ -3,10 +3,12 @@ import { get, type IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import self from '../../../receivers/self/index.ts';
 import store from '../../../exporters/store.ts';
 import { createStage, makeAgent, type WrittenConfig } from '../../support/agent.ts';
+import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free_port.ts';
 import { metric, metricBatch, series } from '../../support/processor.ts';
 import { startStore } from './run.ts';
 
@@ -14,13 +16,7 @@ const gauge = series(metric('room', { kind: 'gauge', unit: '', valueType: 'doubl
 const batchAt = (ago_s: number, value = 1) =>
   metricBatch([gauge], [value], { time: BigInt(Date.now() - ago_s * 1000) * 1_000_000n });
 
-async function freeEndpoint(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return `127.0.0.1:${port}`;
-}
+const freeEndpoint = async (): Promise<string> => `127.0.0.1:${await freePort()}`;
 
 /** On a connection of its own: one that is kept may be of the listener before. */
 async function textOf(endpoint: string, query: string): Promise<string> {
@@ -79,10 +75,10 @@ test('a start that fails for a taken port succeeds when it is free, with queries
   );
   await run.agent.start();
   await new Promise((resolve) => other.close(resolve));
-  await vi.waitFor(() => expect(run.figures('store').state).toBe('running'), 10_000);
+  await eventually(() => expect(run.figures('store').state).toBe('running'));
   await stage.pushed.get('pushed')!.next.metrics!.consume(batchAt(1));
   expect(await samplesAt(endpoint)).toBe(1);
-}, 20_000);
+});
 
 test('what is on disk is there for the next one, and a folder is of one exporter', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sonde-store-'));
@@ -134,7 +130,7 @@ test('the agent tells of the store and its queries', async () => {
   );
   await run.agent.start();
   await textOf(endpoint, 'sum_over_time(vector(1)[1h:1s])');
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const text = await textOf(endpoint, '{__name__=~"sonde_(store|query)_.*", __name__!~".*_bucket"}');
     for (const part of [
       '"__name__":"sonde_store_series"',
@@ -148,5 +144,5 @@ test('the agent tells of the store and its queries', async () => {
     ]) {
       expect(text).toContain(part);
     }
-  }, 10_000);
-}, 20_000);
+  });
+});
