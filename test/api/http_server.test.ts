@@ -1,15 +1,16 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { Agent, get, request, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import { get as secureGet } from 'node:https';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as secureConnect, type TLSSocket } from 'node:tls';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parseEndpoint } from '../../src/api/http_listener.ts';
 import { createServe } from '../../src/api/http_server.ts';
 import type { Listener, ServeOptions } from '../../src/component.ts';
 import { createCertificates, type Certificates } from '../support/certificates.ts';
+import { freePort } from '../support/free_port.ts';
 
 const said: string[] = [];
 const say = (message: string): void => void said.push(message);
@@ -17,13 +18,13 @@ const log = { info: say, warn: say, error: say };
 const serve = createServe({
   page: (_, response, paths) => void response.end(`page of ${paths.join(' ')}`),
   log,
-  closeTimeout_ms: 300,
+  closeTimeout_ms: 20_000,
   tlsReload_ms: 20,
 });
 
 const open: Listener[] = [];
-async function listen(options: Partial<ServeOptions> = {}): Promise<Listener> {
-  const listener = await serve({
+async function listen(options: Partial<ServeOptions> = {}, by = serve): Promise<Listener> {
+  const listener = await by({
     endpoint: '127.0.0.1:0',
     routes: { '/metrics': (_, response) => void response.end('m') },
     ...options,
@@ -131,9 +132,7 @@ describe('createServe', () => {
   });
 
   test('shares a listener between components that ask for the same endpoint', async () => {
-    const free = await listen();
-    const endpoint = endpointOf(free);
-    await free.close();
+    const endpoint = `127.0.0.1:${await freePort()}`;
     const first = await listen({ endpoint });
     const second = await listen({ endpoint, routes: { '/api': (_, response) => void response.end('a') } });
     expect(second.url).toBe(first.url);
@@ -147,9 +146,7 @@ describe('createServe', () => {
   });
 
   test('gives up an endpoint and takes it again at once', async () => {
-    const free = await listen();
-    const endpoint = endpointOf(free);
-    await free.close();
+    const endpoint = `127.0.0.1:${await freePort()}`;
     let listener = await listen({ endpoint });
     for (let i = 0; i < 5; i++) {
       const closed = listener.close();
@@ -238,7 +235,8 @@ describe('close', () => {
   });
 
   test('cuts off requests that outlast the time limit, and clients that never ask', async () => {
-    const { url, close } = await listen({ routes: { '/never': () => new Promise<void>(() => {}) } });
+    const hasty = createServe({ page: () => {}, log, closeTimeout_ms: 300 });
+    const { url, close } = await listen({ routes: { '/never': () => new Promise<void>(() => {}) } }, hasty);
     const never = ask(`${url}/never`);
     never.catch(() => {});
     const silent = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {});
@@ -306,17 +304,18 @@ describe('TLS', () => {
   });
 
   test('does not share a listener between components with other settings', async () => {
-    const free = await listen();
-    const endpoint = endpointOf(free);
-    await free.close();
+    const endpoint = `127.0.0.1:${await freePort()}`;
     await listen({ endpoint, tls: certificates.server });
     await expect(listen({ endpoint, routes: { '/b': () => {} } })).rejects.toThrow('with other TLS settings');
   });
 
   test('takes a renewed certificate while it runs, and keeps the old one as long as the new one is no use', async () => {
     const tls = { cert_file: join(folder, 'tls.pem'), key_file: join(folder, 'tls.key') };
-    const install = (file: keyof typeof tls, from: { cert_file: string; key_file: string }) =>
-      copyFileSync(from[file], tls[file]);
+    // Another file each time: two of one size may well be written within a tick of the kernel's clock.
+    const install = (file: keyof typeof tls, from: { cert_file: string; key_file: string }): void => {
+      copyFileSync(from[file], `${tls[file]}.new`);
+      renameSync(`${tls[file]}.new`, tls[file]);
+    };
     install('cert_file', certificates.server);
     install('key_file', certificates.server);
     const { url } = await listen({ tls });
@@ -333,10 +332,10 @@ describe('TLS', () => {
     };
     expect(await subject()).toBe('server');
     install('cert_file', certificates.client);
-    await vi.waitUntil(() => said.some((message) => message.includes('keeps the old one')));
+    await expect.poll(() => said.join()).toContain('keeps the old one');
     expect(await subject()).toBe('server');
     install('key_file', certificates.client);
-    await vi.waitUntil(async () => (await subject()) === 'client');
+    await expect.poll(subject).toBe('client');
   });
 });
 
