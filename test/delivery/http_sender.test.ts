@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -400,7 +400,9 @@ describe('post over TLS', () => {
     const http = sender({ tls: { ca_file } });
     const post = () => http.post(url, Buffer.from('x'), 'text/plain', never);
     expect(await errorOf(post())).toBeInstanceOf(RetryableError);
-    writeFileSync(ca_file, readFileSync(certificates.ca));
+    // Another file: two of one size may well be written within a tick of the kernel's clock.
+    copyFileSync(certificates.ca, `${ca_file}.new`);
+    renameSync(`${ca_file}.new`, ca_file);
     expect((await post()).status).toBe(200);
     rmSync(ca_file);
     expect((await post()).status).toBe(200);
