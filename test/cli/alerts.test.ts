@@ -35,8 +35,8 @@ test('sonde alerts shows what fires first, since when, with labels and summary',
   expect(code).toBe(0);
   const [head, first, second, , count] = printed.split('\n');
   expect(head).toMatch(/^STATE +SINCE +ALERT +LABELS +SUMMARY$/);
-  expect(first).toMatch(/^firing +2 min \d s +DiskFull +device="sda 1" +full\\nsoon$/);
-  expect(second).toMatch(/^pending +2 min \d s +DiskFull +device="sdb"$/);
+  expect(first).toMatch(/^firing +2 min \d+ s +DiskFull +device="sda 1" +full\\nsoon$/);
+  expect(second).toMatch(/^pending +2 min \d+ s +DiskFull +device="sdb"$/);
   expect(count).toBe('2 alerts, 1 firing');
   expect(JSON.parse((await run('alerts', '--json', '--firing')).printed)).toMatchObject([
     { labels: { device: 'sda 1' } },
