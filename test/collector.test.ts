@@ -11,7 +11,7 @@ import { systemClock } from '../src/scheduler.ts';
 /** A collector over one gauge, whose source is `source`; what it hands over is in `clocked` and `demanded`. */
 function createHarness(
   source: () => void | Promise<void>,
-  { timeout_ms = 20, refuse = false, others = [] as ObservableMeter[] } = {},
+  { timeout_ms = 30_000, refuse = false, others = [] as ObservableMeter[] } = {},
 ) {
   const lines: string[] = [];
   const [clocked, demanded]: [MetricBatch[], MetricBatch[]] = [[], []];
@@ -62,7 +62,7 @@ test('Collector.tick hands a collection of the clock over with the time of the t
 
 test('Collector.tick gives a slow source up, skips ticks while it still runs, and says so once', async () => {
   const gate = Promise.withResolvers<void>();
-  const { collector, clocked, figures, lines } = createHarness(() => gate.promise);
+  const { collector, clocked, figures, lines } = createHarness(() => gate.promise, { timeout_ms: 20 });
   const slow = collector.tick(1);
   await new Promise((resolve) => setTimeout(resolve, 40));
   await collector.tick(2);
