@@ -80,10 +80,9 @@ test('createOutlet has room for so many bytes, and hands over so many at once', 
   await turn();
   expect(hasRoom).toBe(false);
   open.resolve();
-  await turn();
-  expect(hasRoom).toBe(true);
+  await expect.poll(() => taken.length).toBe(10);
+  await expect.poll(() => hasRoom).toBe(true);
   expect(sizes).toEqual([2, 2, 2, 2, 1, 1]);
-  expect(taken).toHaveLength(10);
   await outlet.stop(0);
 });
 
@@ -91,15 +90,14 @@ test('createOutlet pauses between batches, but not before the first, nor when on
   const { outlet, batches } = create({ pause_ms: 1e6 });
   const bodies = (): unknown[][] => batches.map(({ records }) => records.map(({ body }) => body));
   outlet.push(logRecord('a'));
-  await turn();
+  await expect.poll(bodies).toEqual([['a']]);
   outlet.push(logRecord('b'));
   await turn();
   outlet.push(logRecord('c'));
   await turn();
   expect(bodies()).toEqual([['a']]);
   for (let i = 0; i < 999; i++) outlet.push(logRecord('d'));
-  await turn();
-  expect(batches.map(({ count }) => count)).toEqual([1, 1000]);
+  await expect.poll(() => batches.map(({ count }) => count)).toEqual([1, 1000]);
   await outlet.stop(1000);
   expect(batches.map(({ count }) => count)).toEqual([1, 1000, 1]);
 });
