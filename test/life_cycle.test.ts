@@ -2,6 +2,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { RetryableError } from '../src/errors.ts';
 import { StartError } from '../src/life_cycle.ts';
 import { createStage, makeAgent, records, type WrittenConfig } from './support/agent.ts';
+import { eventually } from './support/eventually.ts';
 
 const CONFIG: WrittenConfig = {
   receivers: { counter: {}, pushed: {} },
@@ -71,7 +72,7 @@ test('The first collections of receivers that start together carry one time', as
   const now = vi.spyOn(Date, 'now').mockImplementation(() => ++now_ms);
   onTestFinished(() => now.mockRestore());
   await agent.start();
-  await vi.waitFor(() => expect(stage.seen.get('window')).toHaveLength(3));
+  await eventually(() => expect(stage.seen.get('window')).toHaveLength(3));
   expect(new Set(stage.seen.get('window')!.map((batch) => batch.signal === 'metrics' && batch.time)).size).toBe(1);
 });
 
@@ -131,7 +132,7 @@ test('stop hands over the collection that is under way', async () => {
 
 test('A component whose stop hangs is given up, and what comes behind it has time left', async () => {
   const stage = createStage();
-  const { agent, lines, figures } = makeAgent({ ...CONFIG, agent: { shutdown_timeout: 300 } }, stage);
+  const { agent, lines, figures } = makeAgent({ ...CONFIG, agent: { shutdown_timeout: 3000 } }, stage);
   stage.behaviour['counter'] = { stop: () => new Promise(() => {}) };
   stage.behaviour['passing/1'] = { stop: () => new Promise(() => {}) };
   let isBusy = true;
@@ -215,7 +216,7 @@ test('startup_error retry: the agent starts without it, keeps what is meant for 
   expect(attempts).toBe(2);
   await vi.advanceTimersByTimeAsync(1);
   expect(figures('sink')).toMatchObject({ state: 'running', reason: '' });
-  await vi.waitFor(() => expect(stage.arrived.get('sink')).toContain('early'));
+  await eventually(() => expect(stage.arrived.get('sink')).toContain('early'));
   expect(lines.filter((line) => line.includes('Cannot start: no; will try again'))).toHaveLength(1);
   expect(lines.filter((line) => line.includes('msg=Started component=sink'))).toHaveLength(1);
 });
@@ -252,7 +253,7 @@ test('startup_error retry: nothing passes a processor that has not started yet',
   expect(figures('passing')).toMatchObject({ accepted: 0, refused: 1 });
   await vi.advanceTimersByTimeAsync(1000);
   await logs!.consume(records('b'));
-  await vi.waitFor(() => expect(stage.arrived.get('sink')).toEqual(['b']));
+  await eventually(() => expect(stage.arrived.get('sink')).toEqual(['b']));
 });
 
 test.each(['sink', 'passing/1', 'counter'])('startup_error ignore: the agent runs without %s', async (id) => {
@@ -271,7 +272,7 @@ test.each(['sink', 'passing/1', 'counter'])('startup_error ignore: the agent run
   );
   await agent.start();
   await stage.pushed.get('pushed')!.next.logs!.consume(records('x'));
-  await vi.waitFor(() => expect(stage.seen.get('window')).toHaveLength(id === 'counter' ? 0 : 1));
+  await eventually(() => expect(stage.seen.get('window')).toHaveLength(id === 'counter' ? 0 : 1));
   expect(figures(id)).toMatchObject({ state: 'failed', reason: 'no' });
   expect(lines.filter((line) => line.includes('Cannot start: no; the agent runs without it'))).toHaveLength(1);
   // What can never be sent is not kept either.
@@ -289,7 +290,7 @@ test('A start that hangs ends with startup_timeout, and is stopped should it com
   await expect(agent.start()).rejects.toThrow('Cannot start sink: it did not start within 20 ms');
   expect(stage.events).not.toContain('stop sink');
   gate.resolve();
-  await vi.waitFor(() => expect(stage.events).toContain('stop sink'));
+  await eventually(() => expect(stage.events).toContain('stop sink'));
 });
 
 test('startup_error retry: a start that hangs is waited for, not called a second time', async () => {
@@ -304,7 +305,7 @@ test('startup_error retry: a start that hangs is waited for, not called a second
   expect(figures('counter')).toMatchObject({ state: 'failed', reason: 'it did not start within 20 ms' });
   expect(stage.seen.get('window')).toEqual([]);
   gate.resolve();
-  await vi.waitFor(() => expect(stage.seen.get('window')).toHaveLength(1));
+  await eventually(() => expect(stage.seen.get('window')).toHaveLength(1));
   expect(figures('counter').state).toBe('running');
   expect(stage.events.filter((event) => event === 'start counter')).toHaveLength(1);
 });
@@ -319,7 +320,7 @@ test('startup_error ignore: a start that hangs and comes up late is stopped', as
   );
   await agent.start();
   gate.resolve();
-  await vi.waitFor(() => expect(stage.events).toContain('stop window'));
+  await eventually(() => expect(stage.events).toContain('stop window'));
   expect(figures('window').state).toBe('failed');
   await agent.stop();
   expect(stage.events.filter((event) => event === 'stop window')).toHaveLength(1);
