@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import kafka from '../../receivers/kafka.ts';
 import { PermanentError, RetryableError } from '../../src/errors.ts';
 import type { Batch, LogBatch } from '../../src/model/batch.ts';
@@ -12,6 +12,8 @@ import { startKafkaBroker, type BrokerOptions, type KafkaBroker } from '../suppo
 import { createLogs, createSpans, createSums } from '../support/telemetry.ts';
 
 type Next = NonNullable<NonNullable<Parameters<typeof runReceiver>[1]>['next']>;
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -53,7 +55,7 @@ const bodiesOf = (batches: readonly Batch[]): unknown[] =>
   batches.flatMap((batch) => (batch as LogBatch).records.map(({ body }) => body));
 const committed = (broker: KafkaBroker): Record<string, number> =>
   Object.fromEntries([...broker.group('sonde').offsets].map(([key, offset]) => [key, Number(offset)]).toSorted());
-const patient = { timeout: 8000 };
+const patient = { timeout: 20_000 };
 
 describe('kafka', () => {
   test('takes each signal undecoded, and commits behind what was taken', async () => {
@@ -115,7 +117,7 @@ describe('kafka', () => {
     await new Promise((resolve) => setTimeout(resolve, 150));
     expect(committed(broker)).toEqual({});
     waiting[0].resolve();
-    await expect.poll(() => committed(broker)).toEqual({ 'otlp_logs 0': 3 });
+    await expect.poll(() => committed(broker), patient).toEqual({ 'otlp_logs 0': 3 });
   });
 
   test('offers what cannot be taken now again until it is', async () => {
@@ -188,12 +190,12 @@ describe('kafka', () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(waiting).toHaveLength(2);
     waiting[0]();
-    await expect.poll(() => waiting.length).toBe(3);
+    await expect.poll(() => waiting.length, patient).toBe(3);
     waiting[1]();
     waiting[2]();
-    await expect.poll(() => waiting.length).toBe(4);
+    await expect.poll(() => waiting.length, patient).toBe(4);
     waiting[3]();
-    await expect.poll(() => committed(broker)).toEqual({ 'otlp_logs 0': 4 });
+    await expect.poll(() => committed(broker), patient).toEqual({ 'otlp_logs 0': 4 });
   });
 
   test('a stop waits for what is under way, commits it, and leaves the group', async () => {
@@ -255,7 +257,7 @@ describe('kafka', () => {
     putMore();
     await expect.poll(() => total(), patient).toBe(60);
     expect(all(a, b)).toEqual(expected());
-  }, 30_000);
+  });
 
   test('what is under way in a rebalance is taken once, and committed behind it', async () => {
     const broker = await startBroker();
@@ -281,7 +283,7 @@ describe('kafka', () => {
     taken.resolve();
     await expect.poll(() => committed(broker), patient).toEqual({ 'otlp_logs 0': 2 });
     expect(bodiesOf(seen)).toEqual(['a', 'b']);
-  }, 20_000);
+  });
 
   test('a broker that goes away and comes back is found again', async () => {
     const broker = await startBroker();
@@ -293,10 +295,10 @@ describe('kafka', () => {
     await expect.poll(() => run.said.filter((said) => said.startsWith('once group')), patient).toHaveLength(1);
     broker.fault = () => undefined;
     put(broker, 'otlp_logs', [logs('b')]);
-    await expect.poll(() => committed(broker), { timeout: 15_000 }).toEqual({ 'otlp_logs 0': 2 });
+    await expect.poll(() => committed(broker), patient).toEqual({ 'otlp_logs 0': 2 });
     expect(bodiesOf(run.handedOver)).toEqual(['a', 'b']);
     expect(run.said).toContain('over group: Takes messages as a member of the group sonde');
-  }, 30_000);
+  });
 
   test('offsets that cannot be committed are, later', async () => {
     const broker = await startBroker();
