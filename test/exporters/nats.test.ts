@@ -7,12 +7,13 @@ import { encodeLogs } from '../../src/model/otlp/encode_logs.ts';
 import { lazyLogBatch } from '../../src/model/otlp/lazy_batch.ts';
 import { countItems } from '../../src/model/otlp/requests.ts';
 import { runExporter } from '../support/exporter.ts';
+import { freePort } from '../support/free_port.ts';
 import { startFakeNats, type FakeNats, type Published } from '../support/nats_server.ts';
 import { asRequest } from '../support/request.ts';
 import { createLogs, createSpans, createSums } from '../support/telemetry.ts';
 
 const ack = { stream: 'OTEL', seq: 1 };
-const soon = (): AbortSignal => AbortSignal.timeout(5000);
+const soon = (): AbortSignal => AbortSignal.timeout(20_000);
 let server: FakeNats;
 const stops: (() => unknown)[] = [];
 beforeEach(async () => {
@@ -122,7 +123,7 @@ describe('nats', () => {
     [undefined, RetryableError, /no acknowledgement in time$/],
   ])('the answer %j is what it means', async (answer, kind, words) => {
     server.answer = () => answer;
-    const { exporter } = await start({ timeout: '150ms' });
+    const { exporter } = await start(answer === undefined ? { timeout: '150ms' } : {});
     const [payload] = exporter.encode(createSums([1]));
     const error = (await thrownBy(Promise.resolve(exporter.send(asRequest(payload), 'metrics', soon())))) as Error;
     expect(error.constructor).toBe(kind);
@@ -161,6 +162,9 @@ describe('nats', () => {
   });
 
   test('without a server the words say why, and it starts all the same', async () => {
+    await server[Symbol.asyncDispose]();
+    // At a port that nobody gets meanwhile.
+    server = await startFakeNats(await freePort());
     await server[Symbol.asyncDispose]();
     const { exporter, log } = await start();
     const [payload] = exporter.encode(createSums([1]));
@@ -210,13 +214,15 @@ describe('nats', () => {
       return subject.startsWith('$JS.API.STREAM.CREATE') ? made : ack;
     };
     const { exporter, log } = await start({ create_stream: {} });
-    const abort = AbortSignal.timeout(count === 0 ? 300 : 5000);
-    const sent = exporter.send(asRequest(exporter.encode(createSums([1]))[0]), 'metrics', abort);
+    const abort = new AbortController();
+    const sent = exporter.send(asRequest(exporter.encode(createSums([1]))[0]), 'metrics', abort.signal);
     if (count > 0) await sent;
     else {
       const words = 'Cannot create the stream "OTEL": insufficient storage resources';
-      await expect(sent).rejects.toThrow(new RetryableError(words));
-      expect(log.lines[0].message).toBe(`${words}; tries again`);
+      const failed = expect(sent).rejects.toThrow(new RetryableError(words));
+      await expect.poll(() => log.lines[0]?.message).toBe(`${words}; tries again`);
+      abort.abort();
+      await failed;
     }
     expect(messages()).toHaveLength(count);
   });
