@@ -278,14 +278,15 @@ target_info{host_name="web-1",service_name="sonde"} 1
     const gate = Promise.withResolvers<void>();
     const { url } = await start({ max_concurrent_scrapes: 1 }, () => gate.promise);
     const first = fetch(url);
+    const patient = { timeout: 20_000 };
     const second = await vi.waitUntil(async () => {
       const response = await fetch(url, { signal: AbortSignal.timeout(200) }).catch(() => undefined);
       return response?.status === 503 ? response : undefined;
-    });
+    }, patient);
     expect(second.headers.get('retry-after')).toBe('1');
     gate.resolve();
     expect((await first).status).toBe(200);
-    await vi.waitUntil(async () => (await fetch(url)).status === 200);
+    await vi.waitUntil(async () => (await fetch(url)).status === 200, patient);
   });
 
   test('shows current values however often it is repeated, in every format at once', async () => {
