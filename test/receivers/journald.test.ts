@@ -55,9 +55,10 @@ const recordsOf = (run: ReceiverRun): LogRecord[] =>
 const bodies = (run: ReceiverRun): unknown[] => recordsOf(run).map(({ body }) => body);
 const kept = (site: Site): unknown => JSON.parse(readFileSync(site.position, 'utf8'));
 
-async function until(check: () => boolean): Promise<void> {
-  for (const end = Date.now() + 15_000; Date.now() < end && !check();) await new Promise((r) => setTimeout(r, 10));
-  expect(check()).toBe(true);
+async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 20_000; Date.now() < end && !(await check());)
+    await new Promise((r) => setTimeout(r, 10));
+  expect(await check()).toBe(true);
 }
 
 const next = (consume: (batch: LogBatch) => Promise<void>): RunOptions => ({
@@ -133,9 +134,9 @@ describe('journald', () => {
     await until(() => run.said.some((line) => line.includes('Cannot hand over events: full')));
     expect(existsSync(site.position)).toBe(false);
     isOpen = true;
-    await until(() => existsSync(site.position));
+    await until(() => taken.length === 2);
     expect(taken).toEqual(['m1', 'm2']);
-    expect(kept(site)).toEqual({ cursor: cursor(2) });
+    await expect.poll(() => kept(site)).toEqual({ cursor: cursor(2) });
   });
 
   test('counts nothing as dropped at a stop that comes again', async () => {
@@ -157,8 +158,7 @@ describe('journald', () => {
       next(() => Promise.reject(new PermanentError('no'))),
     );
     await until(() => run.dropped.get('rejected') === 2);
-    await until(() => existsSync(site.position));
-    expect(kept(site)).toEqual({ cursor: cursor(2) });
+    await expect.poll(() => kept(site)).toEqual({ cursor: cursor(2) });
   });
 
   test('starts journalctl again where it was, and says why it ended', async () => {
@@ -233,13 +233,10 @@ describe('journald', () => {
       }),
     );
     const read = async (): Promise<number> => valuesOf(await run.collect())['journald.records{}']!;
-    let before = -1;
-    while (before !== (await read())) {
-      before = await read();
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-    expect(before).toBeGreaterThan(1000);
-    expect(before).toBeLessThan(10_000);
+    await until(async () => (await read()) > 1000);
+    // Time enough for what should not come.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await read()).toBeLessThan(10_000);
     open.resolve();
     await until(() => count === total);
   });
