@@ -33,7 +33,7 @@ test('logs joins the parts of CRI lines across reads, and names the container', 
   mkdirSync(dirname(path), { recursive: true });
   const time = '2024-01-01T00:00:00.123456789Z';
   writeFileSync(path, `${time} stdout P one \n${time} stderr F other\n`);
-  await site.start({ include: [join(site.folder, 'pods/*/*/*.log')], format: 'cri' });
+  await site.start({ include: [join(site.folder, 'pods/*/*/*.log')], format: 'cri', force_flush_period: '0s' });
   await site.bodies(1);
   appendFileSync(path, `${time} stdout F two\n`);
   await site.bodies(2);
@@ -51,7 +51,7 @@ test('logs joins the parts of CRI lines across reads, and names the container', 
 
 test('logs joins lines of a record that comes in pieces, and gives the last one after a while', async () => {
   const site = createSite();
-  await site.start({ multiline: { start_pattern: '^\\d' }, force_flush_period: '150ms' });
+  await site.start({ multiline: { start_pattern: '^\\d' }, force_flush_period: '2s' });
   writeFileSync(site.path('a.log'), '1 first\n  at a\n');
   await pause(40);
   appendFileSync(site.path('a.log'), '  at b\n2 second\n');
