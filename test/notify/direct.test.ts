@@ -82,14 +82,14 @@ test('min_severity and matchers choose, and a severity of an unknown word is let
 });
 
 test('what is over the rate limit waits and becomes one message with the latest of each alert', async () => {
-  const { tell, told, bodies } = await start({ rate_limit: { messages: 1, per: '1s' } });
+  const { tell, told, bodies } = await start({ rate_limit: { messages: 1, per: '3s' } });
   tell(firing(named('a')));
   await expect.poll(told).toEqual(['firing a']);
   for (const name of ['b', 'c', 'd']) {
     tell(firing(named(name)));
     tell(resolved(named('b')));
   }
-  await expect.poll(() => bodies().length, { timeout: 5000 }).toBe(2);
+  await expect.poll(() => bodies().length).toBe(2);
   expect(told().slice(1).toSorted()).toEqual(['firing c', 'firing d', 'resolved b']);
   expect(bodies()[1]!.overtaken).toBe(1);
 });
@@ -103,7 +103,7 @@ test('an attempt that failed is made again while it is true, and says the latest
   backEnd.requests.length = 0;
   backEnd.answer = (_, response) => void response.end();
   tell(resolved({ ...named('a'), startsAt_ms }), firing(named('b')));
-  await expect.poll(told, { timeout: 5000 }).toEqual(['firing b', 'resolved a']);
+  await expect.poll(told).toEqual(['firing b', 'resolved a']);
   await expect.poll(() => log.lines.length).toBe(2);
   const texts = log.lines.map(({ message }) => message);
   expect(texts[0]).toMatch(
@@ -122,7 +122,8 @@ test('a clock that is set back does not put the next attempt off', async () => {
   const clock = vi.spyOn(Date, 'now').mockReturnValue(now_ms - 3_600_000);
   onTestFinished(() => clock.mockRestore());
   backEnd.answer = (_, response) => void response.end();
-  await expect.poll(told, { timeout: 5000 }).toEqual(['firing a', 'firing a']);
+  await expect.poll(() => log.lines.at(-1)!.message).toMatch(/gets through again$/);
+  expect(new Set(told())).toEqual(new Set(['firing a']));
 });
 
 test('a message that is refused for good is dropped and counted, and later ones are sent', async () => {
@@ -193,7 +194,8 @@ test('a notifier that takes over tells again of nothing, goes on with what waits
   const after = await start({ matchers: ['name!=unwanted'] });
   after.dispatcher.takeOver(before.dispatcher);
   await before.dispatcher.stop();
-  expect(before.told().slice(3)).toEqual(['firing waiting']);
+  // It may have been tried more than once.
+  expect(new Set(before.told().slice(3))).toEqual(new Set(['firing waiting']));
   after.tell(...['told', 'over', 'unwanted'].map((name) => firing({ ...named(name), startsAt_ms })));
   const over = resolved({ ...named('over'), startsAt_ms, endsAt_ms: Date.now() + 1000 });
   after.tell(over);
