@@ -108,5 +108,5 @@ test.each(['none', 'executable', 'owner'] as const)(
     host.close();
   },
   // On a machine that has other things to do.
-  30_000,
+  120_000,
 );
