@@ -100,9 +100,11 @@ test.runIf(process.platform === 'linux')(
     const [text] = (await parent.stdout.take(1).toArray()) as Buffer[];
     const pid = Number(text);
     writeFileSync(lockFile(), identityOf(pid));
+    const state = (): string => readFileSync(`/proc/${pid}/stat`, 'latin1');
+    await expect.poll(state).toContain(') Z ');
     const lock = createFolderLock(folder);
     await lock.acquire();
-    expect(readFileSync(`/proc/${pid}/stat`, 'latin1')).toContain(') Z ');
+    expect(state()).toContain(') Z ');
     lock.release();
   },
 );
