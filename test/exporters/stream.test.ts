@@ -412,13 +412,13 @@ describe('limits', () => {
   });
 
   test('a client that does not read is dropped and told why; the others get everything', async () => {
-    const run = await startStream({ max_events: 1000, max_bytes: '1MiB' });
+    const run = await startStream({ max_events: 1000, max_bytes: '1MiB', client_timeout: '1h' });
     const sleeper = await events(run.url);
     const reader = await webSocket(run.webSocketUrl);
     sleeper.pause();
     let sent = 0;
     // More than the socket buffers of the kernel hold.
-    while (sent < 40_000) {
+    while ((await figures())['sonde.stream.clients.dropped beyond_ring'] === 0) {
       await run.send(...numbered(1000, { attributes: { padding: 'x'.repeat(400) } }));
       sent += 1000;
       await reader.until(sent);
@@ -574,6 +574,8 @@ test('stop says goodbye to everyone, and does not wait for one that does not rea
   const [watcher, socket, sleeper] = [await events(run.url), await webSocket(run.webSocketUrl), await events(run.url)];
   sleeper.pause();
   for (let part = 0; part < 8; part++) await run.send(...numbered(1000, { attributes: { padding: 'x'.repeat(1000) } }));
+  // A stop has little time for those who do read.
+  await Promise.all([watcher, socket].map((client) => client.until(8000)));
   await run.stop();
   await watcher.closed;
   expect(await socket.closed).toEqual({ code: 1001, reason: 'the agent stops or changes' });
