@@ -225,7 +225,7 @@ describe('syslog over TCP', () => {
     const socket = await dial(portOf(run, 'TCP'));
     socket.resume();
     await until(() => socket.closed);
-    await until(async () => valuesOf(await run.collect())['syslog.connections{}'] === 0);
+    await expect.poll(async () => valuesOf(await run.collect())['syslog.connections{}']).toBe(0);
   });
 
   test('tells of a record what is left at a stop that no pipeline takes', async () => {
