@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, program } from '../test/integration/servers.ts';
+import { program } from '../test/integration/servers.ts';
+import { freePort } from '../test/support/free_port.ts';
 import { start, type Measured } from './process.ts';
 import { scrape } from './scraper.ts';
 

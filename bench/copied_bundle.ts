@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../test/integration/servers.ts';
+import { freePort } from '../test/support/free_port.ts';
 import { launchFlags, temporaryFolder } from './agents.ts';
 
 export interface CopiedBundle {

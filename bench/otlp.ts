@@ -7,7 +7,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Signal } from '../src/model/batch.ts';
-import { freePort, program, until } from '../test/integration/servers.ts';
+import { program, until } from '../test/integration/servers.ts';
+import { freePort } from '../test/support/free_port.ts';
 import { copyBundle } from './copied_bundle.ts';
 import { temporaryFolder } from './agents.ts';
 import { median, mib, table, target } from './measure.ts';

@@ -1,7 +1,8 @@
 /** collectd and Netdata, unpacked from Debian's packages and run once a second out of a folder of their own. */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { freePort, program } from '../test/integration/servers.ts';
+import { program } from '../test/integration/servers.ts';
+import { freePort } from '../test/support/free_port.ts';
 import { temporaryFolder } from './agents.ts';
 import { start, type Measured } from './process.ts';
 

@@ -5,7 +5,8 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { program, freePort } from '../test/integration/servers.ts';
+import { program } from '../test/integration/servers.ts';
+import { freePort } from '../test/support/free_port.ts';
 import { overlayOf, startNodeExporter, startSonde, temporaryFolder, type Scraped } from './agents.ts';
 import { median, mib, ms, table } from './measure.ts';
 import { startCollectd, startNetdata, type Peer } from './peer_agents.ts';

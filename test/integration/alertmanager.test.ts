@@ -13,8 +13,9 @@ import type { Board } from '../../src/rules/board.ts';
 import { boardWith } from '../notify/boards.ts';
 import { alertOf, firing, makeDispatcher, resolved, type Made } from '../notify/notifications.ts';
 import { createRecordedLog } from '../support/recorded_log.ts';
+import { freePort } from '../support/free_port.ts';
 import { startAlertmanager, type Alertmanager, type AlertmanagerAlert } from './alertmanager_server.ts';
-import { freePort, program, startSonde, until } from './servers.ts';
+import { program, startSonde, until } from './servers.ts';
 
 const run = promisify(execFile);
 

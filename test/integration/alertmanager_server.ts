@@ -1,6 +1,7 @@
 /** A real Alertmanager; its web hooks may go to a loopback address. */
 import { join } from 'node:path';
-import { freePort, program, startServer, type Server } from './servers.ts';
+import { freePort } from '../support/free_port.ts';
+import { program, startServer, type Server } from './servers.ts';
 
 export interface AlertmanagerAlert {
   readonly labels: Readonly<Record<string, string>>;

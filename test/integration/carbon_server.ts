@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { freePort, program, until } from './servers.ts';
+import { freePort } from '../support/free_port.ts';
+import { program, until } from './servers.ts';
 
 /** Where a carbon listens and what it writes to, for one that is to be started again. */
 export interface CarbonPlace {

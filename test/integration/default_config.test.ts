@@ -1,16 +1,9 @@
 /** The default configuration and the standard variables: an endpoint in the environment is enough to send everything. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseExposition } from '../exporters/prometheus/grammar.ts';
+import { freePort } from '../support/free_port.ts';
 import { pointsIn } from './otlp_documents.ts';
-import {
-  AGENT_RUNS,
-  freePort,
-  sondeCommand,
-  startCollector,
-  startServer,
-  until,
-  type CollectorServer,
-} from './servers.ts';
+import { AGENT_RUNS, sondeCommand, startCollector, startServer, until, type CollectorServer } from './servers.ts';
 
 let collector: CollectorServer;
 beforeAll(async () => {

@@ -8,7 +8,7 @@ import { startBackEnd, type BackEnd, type Mood } from './oracle/back_end.ts';
 import { post } from './oracle/generator.ts';
 import { encodeProtobuf } from './oracle/numbered.ts';
 import { createRandom } from './oracle/random.ts';
-import { stablePort } from './oracle/stable_port.ts';
+import { freePort } from '../support/free_port.ts';
 import { AGENT_RUNS, until } from './servers.ts';
 
 const REQUESTS = 200;
@@ -17,7 +17,7 @@ const RECORDS = 10;
 async function startAt(httpPort: number, onTaken: (numbers: readonly number[]) => void): Promise<BackEnd> {
   const backEnd = await startBackEnd({
     httpPort,
-    grpcPort: await stablePort(),
+    grpcPort: await freePort(),
     random: createRandom(1),
     onTaken: (_, numbers) => onTaken(numbers),
     onUnanswered: () => {},
@@ -31,7 +31,7 @@ test.each<Mood>(['away', 'hanging'])(
   async (mood) => {
     const folder = mkdtempSync(join(tmpdir(), 'sonde-fan-out-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    const [receiver, page, living, dead] = await Promise.all(Array.from({ length: 4 }, stablePort));
+    const [receiver, page, living, dead] = await Promise.all(Array.from({ length: 4 }, freePort));
     let arrived = 0;
     let atDead = 0;
     await startAt(living!, (numbers) => (arrived += numbers.length));

@@ -7,7 +7,7 @@ import { post } from './oracle/generator.ts';
 import { encodeProtobuf } from './oracle/numbered.ts';
 import { createRandom } from './oracle/random.ts';
 import { createSmallVolume } from './oracle/small_volume.ts';
-import { stablePort } from './oracle/stable_port.ts';
+import { freePort } from '../support/free_port.ts';
 import { AGENT_RUNS, sondeCommand, startServer, until, type Server } from './servers.ts';
 
 const volume = createSmallVolume();
@@ -30,7 +30,7 @@ interface Site {
 }
 
 async function createSite(on_full: string, isFullAtStart = false): Promise<Site> {
-  const [http, grpc, receiver, page] = [await stablePort(), await stablePort(), await stablePort(), await stablePort()];
+  const [http, grpc, receiver, page] = [await freePort(), await freePort(), await freePort(), await freePort()];
   const arrived: number[] = [];
   const backEnd = await startBackEnd({
     httpPort: http,

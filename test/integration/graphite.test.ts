@@ -7,8 +7,9 @@ import graphite from '../../exporters/graphite.ts';
 import type { MetricBatch } from '../../src/model/batch.ts';
 import { createStage, makeAgent, type AgentRun } from '../support/agent.ts';
 import { metric, metricBatch, series } from '../support/processor.ts';
+import { freePort } from '../support/free_port.ts';
 import { createCarbonPlace, readWhisper, startCarbon, type Carbon, type CarbonPlace } from './carbon_server.ts';
-import { freePort, program, startServer, until, type Server } from './servers.ts';
+import { program, startServer, until, type Server } from './servers.ts';
 
 let place: CarbonPlace;
 let carbon: Carbon;

@@ -5,7 +5,8 @@ import influxdb from '../../exporters/influxdb.ts';
 import type { Batch } from '../../src/model/batch.ts';
 import { createStage, makeAgent, type AgentRun } from '../support/agent.ts';
 import { logBatch, logRecord, metric, metricBatch, series } from '../support/processor.ts';
-import { freePort, program, startServer, startVictoriaMetrics, until, type Server } from './servers.ts';
+import { freePort } from '../support/free_port.ts';
+import { program, startServer, startVictoriaMetrics, until, type Server } from './servers.ts';
 
 let influx: Server;
 let victoria: Server;

@@ -9,8 +9,9 @@ import kafkaExporter from '../../exporters/kafka.ts';
 import kafkaReceiver from '../../receivers/kafka.ts';
 import { createStage, makeAgent, records } from '../support/agent.ts';
 import { startKafkaBroker, type KafkaBroker } from '../support/kafka_broker.ts';
+import { freePort } from '../support/free_port.ts';
 import { oddLogs, oddMetrics, oddTraces } from './odd_telemetry.ts';
-import { freePort, startSonde, until } from './servers.ts';
+import { startSonde, until } from './servers.ts';
 
 async function startBroker(): Promise<KafkaBroker> {
   const broker = await startKafkaBroker({ topics: { otlp_metrics: 2, otlp_logs: 3, otlp_spans: 1 } });

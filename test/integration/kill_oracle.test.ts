@@ -13,7 +13,7 @@ import { post, startGenerator } from './oracle/generator.ts';
 import { encodeProtobuf, NUMBERED_SIGNALS } from './oracle/numbered.ts';
 import { createObligations, discrepancies, type Obligations } from './oracle/obligations.ts';
 import { createRandom, type Random } from './oracle/random.ts';
-import { stablePort } from './oracle/stable_port.ts';
+import { freePort } from '../support/free_port.ts';
 import { until } from './servers.ts';
 
 const ROUNDS = Number(process.env['SONDE_KILL_ROUNDS'] ?? 30);
@@ -78,12 +78,12 @@ async function createSite(): Promise<Site> {
   const folder = mkdtempSync(join(tmpdir(), 'sonde-kill-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const ports = {
-    receiver: await stablePort(),
-    page: await stablePort(),
-    alwaysHttp: await stablePort(),
-    alwaysGrpc: await stablePort(),
-    groupHttp: await stablePort(),
-    groupGrpc: await stablePort(),
+    receiver: await freePort(),
+    page: await freePort(),
+    alwaysHttp: await freePort(),
+    alwaysGrpc: await freePort(),
+    groupHttp: await freePort(),
+    groupGrpc: await freePort(),
   };
   const random = createRandom(SEED);
   const obligations = createObligations(EXPORTERS);

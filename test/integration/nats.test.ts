@@ -13,6 +13,7 @@ import { runReceiver } from '../support/collect.ts';
 import { runExporter } from '../support/exporter.ts';
 import { asRequest } from '../support/request.ts';
 import { createLogs, createSums } from '../support/telemetry.ts';
+import { freePort } from '../support/free_port.ts';
 import {
   administrate,
   createNatsPlace,
@@ -23,7 +24,7 @@ import {
   type NatsServer,
 } from './nats_server.ts';
 import { oddLogs, oddMetrics, oddTraces } from './odd_telemetry.ts';
-import { freePort, startSonde, until, type Server } from './servers.ts';
+import { startSonde, until, type Server } from './servers.ts';
 
 let place: NatsPlace;
 let server: NatsServer;

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
-import { freePort, program, startServer, type Server } from './servers.ts';
+import { freePort } from '../support/free_port.ts';
+import { program, startServer, type Server } from './servers.ts';
 
 export interface NatsPlace {
   readonly host: string;

@@ -1,12 +1,12 @@
 /** The same metrics in a real Collector by each protocol, and in VictoriaMetrics; applications' data through Sonde. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../support/free_port.ts';
 import { documentsIn, pointsOf } from './otlp_documents.ts';
 import {
   startCollector,
   startSonde,
   startVictoriaMetrics,
-  freePort,
   until,
   type CollectorServer,
   type Server,

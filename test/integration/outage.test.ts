@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../support/free_port.ts';
 import { documentsIn, pointsIn } from './otlp_documents.ts';
-import { freePort, startCollector, startSonde, until, type CollectorPlace, type Server } from './servers.ts';
+import { startCollector, startSonde, until, type CollectorPlace, type Server } from './servers.ts';
 
 interface Site {
   readonly place: CollectorPlace;

@@ -7,7 +7,8 @@ import { NO_RECORDED_VALUE, type MetricBatch, type Series } from '../../src/mode
 import { parseExposition } from '../exporters/prometheus/grammar.ts';
 import { createStage, makeAgent, type AgentRun } from '../support/agent.ts';
 import { metric, metricBatch, series } from '../support/processor.ts';
-import { freePort, program, startServer, startSonde, startVictoriaMetrics, until, type Server } from './servers.ts';
+import { freePort } from '../support/free_port.ts';
+import { program, startServer, startSonde, startVictoriaMetrics, until, type Server } from './servers.ts';
 
 /** Names are of this test alone, so the order of tests does not matter. */
 const gauge = (name: string, more: Parameters<typeof metric>[1] = {}) =>

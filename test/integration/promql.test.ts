@@ -8,9 +8,10 @@ import { corpusSeries } from '../promql/corpus/data.ts';
 import { disagreements } from '../promql/corpus/disagreements.ts';
 import { corpusQueries } from '../promql/corpus/queries.ts';
 import { fingerprintOf, writeRecording } from '../promql/corpus/recording.ts';
+import { freePort } from '../support/free_port.ts';
 import { askAll } from './oracle/prometheus_answers.ts';
 import { loadSeries } from './oracle/remote_write.ts';
-import { freePort, program, startServer, type Server } from './servers.ts';
+import { program, startServer, type Server } from './servers.ts';
 
 let prometheus: Server;
 beforeAll(async () => {

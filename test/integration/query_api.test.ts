@@ -10,8 +10,9 @@ import { createStore } from '../../src/store/series_store.ts';
 import { corpusSeries, END_MS, START_MS } from '../promql/corpus/data.ts';
 import { createRecordedLog } from '../support/recorded_log.ts';
 import type { LoadedSeries } from '../support/queryable.ts';
+import { freePort } from '../support/free_port.ts';
 import { loadSeries } from './oracle/remote_write.ts';
-import { AGENT_RUNS, freePort, program, sondeCommand, startServer, until, type Server } from './servers.ts';
+import { AGENT_RUNS, program, sondeCommand, startServer, until, type Server } from './servers.ts';
 
 interface GrafanaRequest {
   readonly about: string;

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeRequests } from '../../src/model/otlp/encode_requests.ts';
 import { metric, metricBatch, series } from '../support/processor.ts';
-import { AGENT_RUNS, freePort, sondeCommand, startServer, until, type Server } from './servers.ts';
+import { freePort } from '../support/free_port.ts';
+import { AGENT_RUNS, sondeCommand, startServer, until, type Server } from './servers.ts';
 
 const LIMIT_MS = 500;
 const SERIES = 3000;

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { MAGIC } from '../../src/store/disk_format.ts';
-import { AGENT_RUNS, freePort, sondeCommand, startServer, until, type Server } from './servers.ts';
+import { freePort } from '../support/free_port.ts';
+import { AGENT_RUNS, sondeCommand, startServer, until, type Server } from './servers.ts';
 
 interface Row {
   readonly metric: Readonly<Record<string, string>>;

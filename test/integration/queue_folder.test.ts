@@ -18,7 +18,7 @@ import { segmentsIn } from './oracle/damage.ts';
 import { post } from './oracle/generator.ts';
 import { encodeProtobuf } from './oracle/numbered.ts';
 import { createRandom } from './oracle/random.ts';
-import { stablePort } from './oracle/stable_port.ts';
+import { freePort } from '../support/free_port.ts';
 import { until } from './servers.ts';
 
 /** Even root is then refused what its owner may not do. */
@@ -40,7 +40,7 @@ interface Site {
 async function createSite(): Promise<Site> {
   const folder = mkdtempSync(join(tmpdir(), 'sonde-folder-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const [http, grpc, receiver, page, other] = await Promise.all(Array.from({ length: 5 }, stablePort));
+  const [http, grpc, receiver, page, other] = await Promise.all(Array.from({ length: 5 }, freePort));
   const arrived = new Set<number>();
   const backEnd = await startBackEnd({
     httpPort: http!,

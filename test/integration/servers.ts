@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { stablePort } from './oracle/stable_port.ts';
+import { freePort } from '../support/free_port.ts';
 import { documentsIn, type OtlpDocument } from './otlp_documents.ts';
 
 const run = promisify(execFile);
@@ -128,9 +128,6 @@ export async function until(what: string, check: () => Promise<boolean>, limit_m
   }
   throw new Error(`Waited ${limit_ms} ms in vain until ${what}`, { cause: last });
 }
-
-/** A loopback port for a server that is started later, and that no other test takes meanwhile. */
-export const freePort = stablePort;
 
 const root = join(import.meta.dirname, '../..');
 

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { encodeRequests } from '../../src/model/otlp/encode_requests.ts';
 import { logBatch, logRecord } from '../support/processor.ts';
-import { freePort, program, sondeCommand, startServer, startSonde, until, type Server } from './servers.ts';
+import { freePort } from '../support/free_port.ts';
+import { program, sondeCommand, startServer, startSonde, until, type Server } from './servers.ts';
 
 /** How many events; each has a number, and padding so that no socket buffer holds them all. */
 const EVENTS = Number(process.env['SONDE_TEST_STREAM_EVENTS'] ?? 60_000);

@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { createCertificates } from '../support/certificates.ts';
 import { createMachine } from '../support/machines.ts';
-import { freePort, startSonde, until } from './servers.ts';
+import { freePort } from '../support/free_port.ts';
+import { startSonde, until } from './servers.ts';
 
 const run = promisify(execFile);
 
