@@ -45,7 +45,9 @@ export async function startSonde(name: string, options: SondeOptions = {}): Prom
   const file = join(folder.path, 'bench.yaml');
   writeFileSync(file, overlay.replaceAll('PORT', String(port)));
   const url = `http://127.0.0.1:${port}/metrics`;
-  const args = [...launchFlags(), bundle, 'run', '--config', join(root, 'configs/sonde.yaml'), '--config', file];
+  // Several run at a time, and perhaps that of the machine itself.
+  const ownPort = ['--set', `exporters.store.endpoint=127.0.0.1:${port}`];
+  const args = [...launchFlags(), bundle, 'run', join(root, 'configs/sonde.yaml'), file, ...ownPort];
   const env = { SONDE_ROOT_PATH: rootPath };
   const process_ = await start(name, process.execPath, args, isPulled ? url : undefined, { env });
   return { ...process_, url, stop: () => process_.stop().finally(folder.remove) };
