@@ -77,11 +77,19 @@ export async function run(selection: Selection, { terminal, env, lifetime, catal
 
   const signal = await stopping;
   log.info('Stopping: hands over what is under way', { signal });
+  const still = setTimeout(
+    () => log.info('Waits for what is under way to be taken; another signal ends it at once', { signal }),
+    PATIENCE_MS,
+  );
   await reloads.settled();
   await agent.stop();
+  clearTimeout(still);
   log.info('Stopped');
   return EXIT_CODES.ok;
 }
+
+/** Whoever has pressed Ctrl+C hears after this what takes so long. */
+const PATIENCE_MS = 1000;
 
 /**
  * npm hands Ctrl+C on to a command that the terminal has told already, so one keystroke can arrive twice: what comes

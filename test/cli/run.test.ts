@@ -94,6 +94,19 @@ test.each([
   expect(agent.lifetime.exits).toEqual([code]);
 });
 
+test('run says what it waits for if a stop takes its time', async () => {
+  const dead = 'otlp: { endpoint: "http://127.0.0.1:9", protocol: http/protobuf }';
+  const text = BASE.replace('exporters: {', `exporters: { ${dead},`).replace('exporters: [', 'exporters: [otlp, ');
+  const agent = start(text.replace('agent: {', 'agent: { shutdown_timeout: 2s,'));
+  await expectUp(agent);
+  await expectSaid(agent, 'Sending metrics fails');
+  agent.lifetime.send('SIGINT');
+  expect(await agent.ended).toBe(0);
+  const words =
+    /Stopping: hands over.*\n.*another signal ends it at once.*\n.*Cannot send all metrics.*\n.*msg=Stopped/;
+  expect(agent.terminal.complained).toMatch(words);
+});
+
 test('run describes what it does on a terminal', async () => {
   const agent = start(BASE, { isInteractive: true, isInteractiveError: true });
   await eventually(() => expect(agent.terminal.printed).toContain('first sample'));
